@@ -1,0 +1,1 @@
+"""One GraphQL graph over game and virtual-world inventories."""

@@ -1,0 +1,1 @@
+"""The entry points: queries, mutations, the loaders behind them, the request's context, the schema."""

@@ -1,0 +1,26 @@
+"""The context of one operation: its loaders."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from gateway.api.loaders import Loaders
+from gateway.model.credentials import Credential
+from gateway.model.ports import Backend
+from gateway.model.relations import Keyed
+
+
+class Context:
+    """What resolvers reach through `info.context`; one per operation, so that nothing read is older than it."""
+
+    def __init__(self, backends: Mapping[str, Backend], credentials: Mapping[str, Credential]) -> None:
+        self.loaders = Loaders(backends, credentials)
+
+    def load(self, loader: str, key: Keyed) -> Awaitable[Any]:
+        """Give the value of one key of the loader of that name."""
+        return self.loaders.load(loader, key)
+
+    async def aclose(self) -> None:
+        """End the operation; what is still being read for it is cancelled."""
+        await self.loaders.aclose()

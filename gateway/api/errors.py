@@ -1,0 +1,56 @@
+"""How errors look to clients: coded as the schema's contract says, and without anything of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from graphql import GraphQLError
+
+from gateway.model.errors import ErrorCode, GatewayError, Internal
+from gateway.model.manifest import ProviderKey
+
+_log = structlog.get_logger("gateway.api")
+
+
+def formatted(error: GraphQLError) -> dict[str, Any]:
+    """Write an error of an execution; a fault of ours is logged, and told as no more than that."""
+    original = root_of(error)
+    if isinstance(original, GatewayError):
+        found = original
+    elif original is None:
+        # The document, the variables or the choice of operation is at fault: graphql-core tells about those.
+        return {**_placed(error), "message": error.message, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}
+    else:
+        _log.error("resolver_failed", path=error.path, exc_info=original)
+        found = Internal("The gateway failed; the fault is in its log.")
+    return {**_placed(error), "message": found.message, "extensions": extensions(found)}
+
+
+def extensions(error: GatewayError) -> dict[str, Any]:
+    """Give the extensions of an error."""
+    told = {
+        "code": error.code.value,
+        "provider": ProviderKey(error.provider).name if error.provider else None,
+        "providerCode": error.provider_code,
+        "retryable": error.retryable,
+        "retryAfter": error.retry_after,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def root_of(error: GraphQLError) -> BaseException | None:
+    """Give what a resolver raised, None for an error of graphql-core's own."""
+    original: BaseException | None = error
+    while isinstance(original, GraphQLError):
+        original = original.original_error
+    return original
+
+
+def _placed(error: GraphQLError) -> dict[str, Any]:
+    placed: dict[str, Any] = {"message": ""}
+    if error.locations:
+        placed["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path:
+        placed["path"] = error.path
+    return placed

@@ -1,0 +1,223 @@
+"""The loaders of one request: one set per request, keyed by provider and credential; the only way to a backend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+from gateway.api.keys import NodeKey, SearchKey, ViewerKey
+from gateway.api.search import search_items
+from gateway.model.credentials import Credential
+from gateway.model.errors import GatewayError, Unsupported
+from gateway.model.ids import (
+    CONTAINER,
+    DEFINITION,
+    INVENTORY,
+    ITEM,
+    OWNER,
+    SLOT,
+    ContainerRef,
+    NodeIds,
+    OwnerRef,
+    OwnershipRef,
+    SlotRef,
+    decode_id,
+)
+from gateway.model.inventory import Inventory
+from gateway.model.loader import Loader
+from gateway.model.manifest import Capability
+from gateway.model.node import Connection, Node
+from gateway.model.paging import NATURAL, Position, part_of
+from gateway.model.ports import Backend, Session
+from gateway.model.provider import InventoryProvider, shown
+from gateway.model.relations import Asked, Keyed
+
+ME = "me"
+"""The owner key that stands for the account of the credential in use."""
+
+
+class Loaders:
+    """What one request reads, each thing once.
+
+    A loader's key never mixes callers: a request has one credential per provider, and its session, which all loaders
+    of that provider read through, is opened for that credential alone.
+    """
+
+    def __init__(self, backends: Mapping[str, Backend], credentials: Mapping[str, Credential]) -> None:
+        self._backends = backends
+        self._credentials = credentials
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._loaders: dict[tuple[str, str, str], Loader[Any, Any]] = {}
+
+    def load(self, loader: str, key: Keyed) -> Awaitable[Any]:
+        """Give the value of one key of the loader of that name."""
+        return self.loader(loader, key.provider).load(key)
+
+    def loader(self, name: str, provider: str) -> Loader[Any, Any]:
+        """Give the loader of that name for the request's credential of that provider."""
+        credential = self.credential(provider)
+        at = (name, provider, credential.partition)
+        found = self._loaders.get(at)
+        if found is None:
+            derived = DERIVED.get(name)
+            found = self._loaders[at] = (
+                Loader[Any, Any].alone(partial(derived, self))
+                if derived
+                else Loader(_through(self.session(provider), name))
+            )
+        return found
+
+    def session(self, provider: str) -> Session:
+        """Give the request's session with a provider; Unsupported where the gateway has no such provider."""
+        credential = self.credential(provider)
+        at = (provider, credential.partition)
+        if at not in self._sessions:
+            self._sessions[at] = self.backend(provider).session(credential)
+        return self._sessions[at]
+
+    def backend(self, provider: str) -> Backend:
+        """Give the backend of a provider; Unsupported where the gateway has none."""
+        backend = self._backends.get(provider)
+        if backend is None:
+            error = Unsupported("This gateway does not serve that provider.")
+            error.provider = provider or None
+            raise error
+        return backend
+
+    def backends(self) -> list[Backend]:
+        """List the backends of all providers."""
+        return list(self._backends.values())
+
+    def credential(self, provider: str) -> Credential:
+        """Give the credential that this request uses with a provider."""
+        return self._credentials.get(provider) or Credential(provider)
+
+    async def owner(self, provider: str, key: str) -> OwnerRef:
+        """Refer to an owner, `me` being the account of the credential in use."""
+        if key != ME:
+            return OwnerRef(provider, key)
+        return OwnerRef(provider, cast("str", await self.loader("identity", provider).load(ME)))
+
+    async def forget(self, provider: str) -> None:
+        """Drop what was read from a provider: a write has changed it."""
+        for (_, of, _), loader in self._loaders.items():
+            if of in (provider, ""):
+                loader.clear()
+        for at in [at for at in self._sessions if at[0] == provider]:
+            await self._sessions.pop(at).aclose()
+
+    async def aclose(self) -> None:
+        """End the request: what is still being read is cancelled."""
+        await asyncio.gather(*(loader.aclose() for loader in self._loaders.values()))
+        await asyncio.gather(*(session.aclose() for session in self._sessions.values()))
+
+
+Derived = Callable[[Loaders, Any], Awaitable[Any]]
+
+
+def _through(session: Session, name: str) -> Callable[[Sequence[Any]], Awaitable[Mapping[Any, Any]]]:
+    if name == "identity":
+        return lambda keys: _identity(session, keys)
+    return getattr(session, name)
+
+
+async def _identity(session: Session, keys: Sequence[str]) -> Mapping[str, str]:
+    return dict.fromkeys(keys, await session.identity())
+
+
+async def _owner_by_input(loaders: Loaders, key: OwnerRef) -> Any:
+    return await loaders.load("owners_by_key", await loaders.owner(*key))
+
+
+async def _inventory_by_input(loaders: Loaders, key: OwnerRef) -> Inventory | None:
+    owner = await _owner_by_input(loaders, key)
+    return None if owner is None else Inventory(owner_ref=owner.ref)
+
+
+async def _node_by_id(loaders: Loaders, key: NodeKey) -> Node | None:
+    kind, ref = decode_id(key.id)
+    if kind == INVENTORY:
+        return await _inventory_by_input(loaders, cast("OwnerRef", ref))
+    by_kind = {
+        OWNER: "owners_by_key",
+        CONTAINER: "containers_by_key",
+        SLOT: "slots_by_key",
+        ITEM: "items_by_key",
+        DEFINITION: "definitions_by_key",
+    }
+    return await loaders.load(by_kind[kind], ref)
+
+
+async def _nodes_by_ids(loaders: Loaders, asked: Asked) -> Connection[Node]:
+    ids = cast("NodeIds", asked.ref).ids
+    entries = [(Position(NATURAL, place, node_id), node_id) for place, node_id in enumerate(ids)]
+    part = part_of(entries, asked.arguments.window, position=lambda entry: entry[0])
+    found = await asyncio.gather(*(_node_by_id(loaders, NodeKey("", node_id)) for _, (_, node_id) in part.entries))
+    nodes = [(position, node) for (position, _), node in zip(part.entries, found, strict=True)]
+    part.entries = cast("Any", nodes)
+    return Connection[Node].of(cast("Any", part))
+
+
+async def _container_by_owner_key(loaders: Loaders, asked: Asked) -> Any:
+    owner = cast("OwnerRef", asked.ref)
+    return await loaders.load("containers_by_key", ContainerRef(*owner, asked.arguments.key))
+
+
+async def _slot_by_key(loaders: Loaders, ref: SlotRef) -> Any:
+    contents = await loaders.load("contents_by_container", ContainerRef(*ref[:3]))
+    slots = contents.slots if contents is not None and contents.slots is not None else ()
+    return next((slot for slot in slots if slot.key == ref.key), None)
+
+
+async def _collectibles_by_owner(loaders: Loaders, asked: Asked) -> Any:
+    backend = loaders.backend(asked.provider)
+    if Capability.COLLECTIBLES not in backend.manifest.capabilities[backend.kind]:
+        raise Unsupported(f"{backend.manifest.title} has no collectibles here.")
+    return await loaders.load("items_by_owner", Asked(asked.provider, asked.ref, asked.arguments.items))
+
+
+async def _ownership_by_owner(loaders: Loaders, asked: Asked) -> Any:
+    owner = cast("OwnerRef", asked.ref)
+    return await loaders.load("ownership_by_key", OwnershipRef(*owner, asked.arguments.definition_key))
+
+
+async def _providers(loaders: Loaders, _key: ViewerKey) -> list[InventoryProvider]:
+    return [shown(backend.manifest, backend.kind) for backend in loaders.backends()]
+
+
+async def _viewer(_loaders: Loaders, _key: ViewerKey) -> Any:
+    from gateway.api.queries import InventoryViewer  # noqa: PLC0415 -- the root types name the loaders' keys
+
+    return InventoryViewer()
+
+
+async def _owners_by_viewer(loaders: Loaders, _key: ViewerKey) -> Any:
+    refs = [ref for backend in loaders.backends() for ref in await backend.owners()]
+    found = await asyncio.gather(*(loaders.load("owners_by_key", ref) for ref in refs), return_exceptions=True)
+    for error in found:
+        if isinstance(error, BaseException) and not isinstance(error, GatewayError):
+            raise error
+    return [owner for owner in found if owner is not None and not isinstance(owner, BaseException)]
+
+
+async def _items_by_search(loaders: Loaders, key: SearchKey) -> Any:
+    return await search_items(loaders, key)
+
+
+DERIVED: Mapping[str, Derived] = {
+    "owner_by_input": _owner_by_input,
+    "inventory_by_input": _inventory_by_input,
+    "node_by_id": _node_by_id,
+    "nodes_by_ids": _nodes_by_ids,
+    "containers_by_owner_key": _container_by_owner_key,
+    "slots_by_key": _slot_by_key,
+    "collectibles_by_owner": _collectibles_by_owner,
+    "ownership_by_owner": _ownership_by_owner,
+    "providers": _providers,
+    "viewer": _viewer,
+    "owners_by_viewer": _owners_by_viewer,
+    "items_by_search": _items_by_search,
+}
+"""The loaders that only join what others load; every other name is a method of `Session`."""

@@ -1,0 +1,119 @@
+"""The composition root: settings in, the ASGI application out. It joins the parts and decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from functools import partial
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount, Route
+
+from gateway.api.context import Context
+from gateway.api.schema import Schema, build_schema
+from gateway.backends.guarded import Guarded
+from gateway.backends.limiter import Limiter
+from gateway.backends.local import Clock, LocalBackend, now
+from gateway.http import health
+from gateway.http.callers import Credentials
+from gateway.http.graphql import GraphQLEndpoint
+from gateway.model.credentials import Credential
+from gateway.model.ports import Backend
+from gateway.providers.provider import Provider
+from gateway.registry import PROVIDERS
+from gateway.settings import ProviderSettings, Settings
+from gateway.store.store import Store
+from gateway.transport.client import Client
+from gateway.transport.pool import Pool
+
+TYPES = tuple(kind for provider in PROVIDERS.values() for kind in provider.types)
+"""Every type that the store may hold."""
+
+
+class Gateway:
+    """The parts of one running gateway; `async with` opens and closes them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pool: httpx.AsyncBaseTransport | None = None,
+        clock: Clock = now,
+    ) -> None:
+        """`pool` replaces the network, for tests: calls of the services go through it."""
+        self.settings = settings
+        self.pool = pool if pool is not None else Pool()
+        self.store = Store(settings.store.url, types=TYPES)
+        self.backends: Mapping[str, Backend] = {
+            key: self._backend(provider, settings.provider(key), clock) for key, provider in PROVIDERS.items()
+        }
+        self.schema = schema(settings)
+
+    def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
+        if settings.backend == "local":
+            return Guarded(LocalBackend(provider.manifest, provider.rules, self.store, clock=clock), provider.rules)
+        client = Client(
+            provider.key,
+            pool=self.pool,
+            judge=provider.judge,
+            budget=provider.manifest.limits.budget,
+            timeout=settings.timeout,
+        )
+        return Guarded(provider.connect(client, settings.addresses(provider.manifest.base_urls)), provider.rules)
+
+    @property
+    def uses_store(self) -> bool:
+        """Say whether any provider is served from the store."""
+        return any(self.settings.provider(key).backend == "local" for key in PROVIDERS)
+
+    def credentials(self) -> Credentials:
+        """Join the callers' headers and the gateway's own credentials."""
+        own = {
+            key: Credential(key, {part: secret.get_secret_value() for part, secret in found.items()})
+            for key in PROVIDERS
+            if (found := self.settings.provider(key).credentials)
+        }
+        return Credentials((provider.manifest for provider in PROVIDERS.values()), own)
+
+    def routes(self) -> list[BaseRoute]:
+        """List every address that the gateway serves."""
+        server = self.settings.server
+        graphql = GraphQLEndpoint(self.schema, server, self.credentials(), partial(Context, self.backends))
+        routes: list[BaseRoute] = [Route("/graphql", graphql)]
+        routes += health.routes({"store": self.store.check} if self.uses_store else {})
+        if server.rest:
+            for key, provider in PROVIDERS.items():
+                budget = provider.manifest.limits.budget
+                limiter = Limiter(budget) if server.rest_rate_limit and budget else None
+                routes.append(Mount(f"/rest/{key}", routes=provider.routes(self.backends[key], limiter)))
+        return routes
+
+    def app(self) -> Starlette:
+        """Make the ASGI application; its lifespan opens and closes the parts."""
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+            async with self:
+                yield
+
+        return Starlette(routes=self.routes(), lifespan=lifespan)
+
+    async def __aenter__(self) -> Gateway:
+        if self.uses_store:
+            await self.store.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.pool.aclose()
+        await self.store.aclose()
+
+
+def schema(settings: Settings) -> Schema:
+    """Build the schema over every provider."""
+    return build_schema(
+        TYPES,
+        tuple(provider.account for provider in PROVIDERS.values()),
+        node_fields=settings.server.node_fields,
+        max_tokens=settings.server.max_tokens,
+    )

@@ -1,0 +1,215 @@
+"""Guarded: holds any backend to its manifest, its callers to the form of keys, and its errors to their provider."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import structlog
+
+from gateway.model.credentials import Credential
+from gateway.model.errors import GatewayError, Internal, InvalidInput, Unsupported
+from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
+from gateway.model.manifest import BackendKind, Capability, Manifest
+from gateway.model.ports import Backend, Rules, Session
+from gateway.model.relations import Asked
+
+K = TypeVar("K")
+
+_log = structlog.get_logger("gateway.backends")
+
+_NEEDS = {
+    "ownership_by_key": Capability.OWNERSHIP_CHECK,
+}
+"""Reads that a backend may leave undeclared; they are then refused."""
+
+_ELSE_NULL = {
+    "catalogue_by_owner": Capability.CATALOGUE,
+    "definitions_by_slot": Capability.CATALOGUE,
+}
+"""Reads that a backend may leave undeclared; there is then nothing to show, which is no error."""
+
+
+class Guarded:
+    """A backend that is called only for what its manifest declares, with keys that can be its own."""
+
+    def __init__(self, inner: Backend, rules: Rules) -> None:
+        self.inner = inner
+        self.rules = rules
+        self.manifest: Manifest = inner.manifest
+        self.kind: BackendKind = inner.kind
+
+    def session(self, credential: Credential) -> GuardedSession:
+        """Open a session for a caller."""
+        return GuardedSession(self, self.inner.session(credential))
+
+    async def owners(self) -> list[OwnerRef]:
+        """List every owner that the backend holds itself."""
+        return await self.inner.owners()
+
+    def require(self, capability: Capability) -> None:
+        """Raise Unsupported unless the backend declares it."""
+        if capability not in self.manifest.capabilities[self.kind]:
+            where = "in the local store" if self.kind is BackendKind.LOCAL else "at the service"
+            raise self.named(Unsupported(f"{self.manifest.title} does not support `{capability.value}` {where}."))
+
+    def named(self, error: GatewayError) -> GatewayError:
+        """Put the provider's name on an error."""
+        if error.provider is None:
+            error.provider = self.manifest.key
+        return error
+
+
+class GuardedSession:
+    """A session each of whose reads is checked on the way in and out."""
+
+    def __init__(self, backend: Guarded, inner: Session) -> None:
+        self._backend = backend
+        self._inner = inner
+
+    async def _read(
+        self, name: str, keys: Sequence[K], read: Callable[[Sequence[K]], Awaitable[Mapping[K, Any]]]
+    ) -> dict[K, Any]:
+        declared = self._backend.manifest.capabilities[self._backend.kind]
+        if name in _ELSE_NULL and _ELSE_NULL[name] not in declared:
+            return {}
+        if name in _NEEDS:
+            self._backend.require(_NEEDS[name])
+        results: dict[K, Any] = {}
+        good: list[K] = []
+        for key in keys:
+            try:
+                self._check(key)
+            except InvalidInput as error:
+                results[key] = self._backend.named(error)
+            else:
+                good.append(key)
+        if good:
+            results.update(await self._safely(lambda: read(good)))
+        for found in results.values():
+            if isinstance(found, GatewayError):
+                self._backend.named(found)
+        return results
+
+    async def _safely(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Let only our own errors out; anything else is logged, and told as a fault of ours."""
+        try:
+            return await call()
+        except GatewayError as error:
+            self._backend.named(error)
+            raise
+        except Exception as error:
+            _log.exception("backend_failed", provider=self._backend.manifest.key)
+            raise self._backend.named(Internal("The gateway failed; the fault is in its log.")) from error
+
+    def _check(self, key: Any) -> None:
+        rules = self._backend.rules
+        match key:
+            case Asked():
+                self._check(key.ref)
+            case OwnerRef():
+                rules.check_owner(key.owner)
+            case ContainerRef():
+                rules.check_owner(key.owner)
+                rules.check_container(key.key)
+            case SlotRef():
+                rules.check_owner(key.owner)
+                rules.check_container(key.container)
+            case ItemRef():
+                rules.check_owner(key.owner)
+                rules.check_item(key.key)
+            case DefinitionRef():
+                rules.check_definition(key.key)
+            case OwnershipRef():
+                rules.check_owner(key.owner)
+                rules.check_definition(key.definition)
+            case FactRef():
+                rules.check_owner(key.owner)
+            case _:
+                raise TypeError(f"{type(key).__name__} is no key of a backend")
+
+    async def identity(self) -> str:
+        """Give the key of the owner whose credential this is."""
+        return await self._safely(self._inner.identity)
+
+    async def owners_by_key(self, refs: Sequence[OwnerRef]) -> dict[OwnerRef, Any]:
+        """Read owners."""
+        return await self._read("owners_by_key", refs, self._inner.owners_by_key)
+
+    async def facts_by_key(self, refs: Sequence[FactRef]) -> dict[FactRef, Any]:
+        """Read documents about owners."""
+        return await self._read("facts_by_key", refs, self._inner.facts_by_key)
+
+    async def visibility_by_owner(self, refs: Sequence[OwnerRef]) -> dict[OwnerRef, Any]:
+        """Read what may be seen."""
+        return await self._read("visibility_by_owner", refs, self._inner.visibility_by_owner)
+
+    async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> dict[OwnershipRef, Any]:
+        """Read what is held."""
+        return await self._read("ownership_by_key", refs, self._inner.ownership_by_key)
+
+    async def containers_by_key(self, refs: Sequence[ContainerRef]) -> dict[ContainerRef, Any]:
+        """Read containers."""
+        return await self._read("containers_by_key", refs, self._inner.containers_by_key)
+
+    async def containers_by_owner(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read top levels."""
+        return await self._read("containers_by_owner", asked, self._inner.containers_by_owner)
+
+    async def containers_by_container(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read children."""
+        return await self._read("containers_by_container", asked, self._inner.containers_by_container)
+
+    async def descendants_by_container(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read trees."""
+        return await self._read("descendants_by_container", asked, self._inner.descendants_by_container)
+
+    async def contents_by_container(self, refs: Sequence[ContainerRef]) -> dict[ContainerRef, Any]:
+        """Read what lies in containers."""
+        return await self._read("contents_by_container", refs, self._inner.contents_by_container)
+
+    async def items_by_key(self, refs: Sequence[ItemRef]) -> dict[ItemRef, Any]:
+        """Read holdings."""
+        return await self._read("items_by_key", refs, self._inner.items_by_key)
+
+    async def items_by_owner(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read all holdings."""
+        return await self._read("items_by_owner", asked, self._inner.items_by_owner)
+
+    async def items_by_container(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read what lies directly in containers."""
+        return await self._read("items_by_container", asked, self._inner.items_by_container)
+
+    async def totals_by_owner(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read sums."""
+        return await self._read("totals_by_owner", asked, self._inner.totals_by_owner)
+
+    async def catalogue_by_owner(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read what could be held."""
+        return await self._read("catalogue_by_owner", asked, self._inner.catalogue_by_owner)
+
+    async def definitions_by_slot(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read what fits."""
+        return await self._read("definitions_by_slot", asked, self._inner.definitions_by_slot)
+
+    async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> dict[DefinitionRef, Any]:
+        """Read catalogue entries."""
+        return await self._read("definitions_by_key", refs, self._inner.definitions_by_key)
+
+    async def definition_keys(self, kind: str) -> list[str]:
+        """Read the keys of a family of definitions."""
+        return await self._safely(lambda: self._inner.definition_keys(kind))
+
+    async def count_by_list(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read counts."""
+        return await self._read("count_by_list", asked, self._inner.count_by_list)
+
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+        """Write, if the manifest declares the verb."""
+        self._backend.require(verb)
+        self._backend.rules.check_owner(owner.owner)
+        return await self._safely(lambda: self._inner.write(verb, owner, change))
+
+    async def aclose(self) -> None:
+        """End the session."""
+        await self._inner.aclose()

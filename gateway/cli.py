@@ -1,0 +1,467 @@
+"""The command line: serve, import, export, schema, migrate, check, credential."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import orjson
+import typer
+import uvicorn
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gateway.app import TYPES, Gateway, schema
+from gateway.backends.local import now
+from gateway.files import Line, Unreadable, documents
+from gateway.importing import Broken, Report, import_documents
+from gateway.model.errors import GatewayError, InvalidInput
+from gateway.model.ids import DefinitionRef, OwnerRef
+from gateway.model.ports import Wanted
+from gateway.providers.provider import Provider
+from gateway.registry import PROVIDERS
+from gateway.settings import Settings
+from gateway.store.store import Store, StoreError
+from gateway.telemetry import configure_logging
+
+T = TypeVar("T")
+
+OK, FAILED, USAGE = 0, 1, 2
+"""What the exit codes mean: done; done in part or not at all; the command or the settings are wrong."""
+
+_console = Console(stderr=True)
+_MOST_SHOWN = 20
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="One GraphQL graph over game and virtual-world inventories.",
+)
+credential = typer.Typer(no_args_is_help=True, help="Credentials for the dialects that are served from the store.")
+app.add_typer(credential, name="credential")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The settings file, instead of gateway.toml.", show_default=False)
+]
+ProviderArgument = Annotated[str, typer.Argument(help=f"The provider: {', '.join(PROVIDERS)}.")]
+OwnerOption = Annotated[str, typer.Option("--owner", help="The owner's key at the provider.")]
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is told in a line, never in a trace."""
+    try:
+        app()
+    except (StoreError, Unreadable) as error:
+        _fail(str(error), FAILED)
+    except GatewayError as error:
+        _fail(error.message, USAGE if isinstance(error, InvalidInput) else FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(FAILED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    _console.print(f"gateway: {message}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _settings(config: Path | None, **values: Any) -> Settings:
+    """Read the settings, or tell what is wrong with them and where."""
+    if config is not None and not config.is_file():
+        _fail(f"{config}: no such file", USAGE)
+    try:
+        settings = Settings.read(config, **values)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False)]
+        _fail("the settings are wrong\n  " + "\n  ".join(lines), USAGE)
+    except (SettingsError, ValueError) as error:
+        _fail(f"the settings cannot be read: {error}", USAGE)
+    for key, found in settings.providers.items():
+        provider = PROVIDERS.get(key)
+        if provider is None:
+            _fail(f"providers.{key}: no such provider; there are: {', '.join(PROVIDERS)}", USAGE)
+        known = {part.key for part in provider.manifest.credential_parts}
+        for part in found.credentials:
+            if part not in known:
+                _fail(f"providers.{key}.credentials.{part}: it has only: {', '.join(sorted(known))}", USAGE)
+        for host, address in found.addresses({}).items():
+            if host not in provider.manifest.base_urls:
+                _fail(f"providers.{key}.base_urls.{host}: it has only: {', '.join(provider.manifest.base_urls)}", USAGE)
+            if not address.startswith(("http://", "https://")):
+                _fail(f"providers.{key}: {address!r} is no http or https address", USAGE)
+    return settings
+
+
+def _provider(key: str) -> Provider:
+    provider = PROVIDERS.get(key)
+    if provider is None:
+        _fail(f"{key}: no such provider; there are: {', '.join(PROVIDERS)}", USAGE)
+    return provider
+
+
+@contextlib.asynccontextmanager
+async def _store(settings: Settings) -> AsyncGenerator[Store]:
+    """Open the store; an embedded one is brought up to date."""
+    store = Store(settings.store.url, types=TYPES)
+    try:
+        await store.start()
+        yield store
+    finally:
+        await store.aclose()
+
+
+def _run(work: Callable[[Store], Awaitable[T]], settings: Settings) -> T:
+    async def opened() -> T:
+        async with _store(settings) as store:
+            return await work(store)
+
+    return asyncio.run(opened())
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port.", show_default="8000")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Start with a temporary store that holds samples.")] = False,
+) -> None:
+    """Serve the graph, and the providers' own dialects."""
+    with contextlib.ExitStack() as stack:
+        values: dict[str, Any] = {}
+        if demo:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-"))
+            values["store"] = {"url": f"sqlite:///{folder}/demo.db"}
+            values["providers"] = {}
+        settings = _settings(config, **values)
+        server = settings.server.model_copy(
+            update={name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        )
+        settings = settings.model_copy(update={"server": server})
+        configure_logging(settings.log.level, settings.log.format)
+        listening = _listen(server.host, server.port)
+        stack.callback(listening.close)
+        address = f"http://{_shown_host(server.host)}:{listening.getsockname()[1]}"
+        if demo:
+            _run(lambda store: _seed_demo(store, address), settings)
+        else:
+            print(f"Serving {address}/graphql", flush=True)
+        gateway = Gateway(settings)
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        uvicorn.Server(
+            uvicorn.Config(
+                gateway.app(),
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                server_header=False,
+                timeout_graceful_shutdown=10,
+            )
+        ).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        _fail(f"cannot listen on {host}:{port}: {error.strerror or error}", FAILED)
+    listening.set_inheritable(True)
+    return listening
+
+
+def _shown_host(host: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- shown, not bound
+    return f"[{host}]" if ":" in host else host
+
+
+async def _seed_demo(store: Store, address: str) -> None:
+    """Fill the store with the samples that the providers bring, make credentials, and print what to try."""
+    print(
+        "The demo store holds samples, is open to this machine, and is gone when this ends.\n\n"
+        f"  Graph     {address}/graphql"
+    )
+    query = ""
+    for key, provider in PROVIDERS.items():
+        sample = (resources.files(provider.demo) / "demo.json").read_bytes()
+        lines = [Line(1, orjson.loads(sample))]
+        report = await import_documents(
+            store, key, provider.archive, [("demo.json", lines)], owner=None, kind=None, strict=True
+        )
+        _tell_rejected(report)
+        owner = (await store.owner_refs(key))[0].owner
+        secret = await _mint(store, provider, owner, provider.manifest.scopes, None, "demo", ())
+        print(f"  {provider.manifest.title:<9} {address}/rest/{key}\n            key {secret}")
+        query = query or _DEMO_QUERY % (provider.manifest.provider.name, json.dumps(owner))
+    print(f"\nA query to paste:\n\n{query}\n", flush=True)
+
+
+_DEMO_QUERY = """{
+  inventory(owner: { provider: %s, key: %s }) {
+    containers { nodes { name kind capacity freeSlots
+      slots { index item { quantity definition { name rarity icon } } }
+      containers { nodes { name capacity freeSlots
+        slots { index item { quantity definition { name rarity icon } } } } } } }
+  }
+}"""
+
+
+@app.command("import")
+def import_(
+    provider: ProviderArgument,
+    files: Annotated[list[Path], typer.Argument(help="Files in the provider's own format, gzip or not.")],
+    owner: Annotated[str | None, typer.Option("--owner", help="Whose inventory it is.", show_default=False)] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="What the files hold, where that cannot be told.", show_default=False)
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Import nothing if any record is bad.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Import files in the provider's own format: JSON or JSON lines."""
+    settings = _settings(config)
+    found = _provider(provider)
+    if owner is not None:
+        found.rules.check_owner(owner)
+    for path in files:
+        if not path.is_file():
+            _fail(f"{path}: no such file", USAGE)
+    kept = True
+    with _progress() as progress:
+
+        def lines() -> Iterator[tuple[str, Iterator[Line]]]:
+            for path in files:
+                task = progress.add_task(path.name, total=path.stat().st_size)
+                yield path.name, documents(path, lambda read, task=task: progress.update(task, completed=read))
+
+        try:
+            report = _run(
+                lambda store: import_documents(
+                    store, found.key, found.archive, lines(), owner=owner, kind=kind, strict=strict
+                ),
+                settings,
+            )
+        except Broken as broken:
+            report, kept = broken.report, False
+    if not kept:
+        _tell_rejected(report)
+        _fail(f"nothing was imported: {len(report.rejected)} records are bad", FAILED)
+    counts = ", ".join(f"{count} {word}" for word, count in sorted(report.counts.items())) or "nothing"
+    print(f"Imported {counts}.")
+    _tell_rejected(report)
+    if report.rejected:
+        _fail(f"{len(report.rejected)} records were rejected", FAILED)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=_console,
+        transient=True,
+        disable=not _console.is_terminal,
+    )
+
+
+def _tell_rejected(report: Report) -> None:
+    for name, line, reason in report.rejected[:_MOST_SHOWN]:
+        _console.print(f"{name}, line {line}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    if len(report.rejected) > _MOST_SHOWN:
+        _console.print(f"... and {len(report.rejected) - _MOST_SHOWN} more", markup=False)
+
+
+@app.command()
+def export(
+    provider: ProviderArgument,
+    owner: Annotated[str | None, typer.Option("--owner", help="Whose inventory.", show_default=False)] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="A family of the catalogue instead, as JSON lines.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write an owner's inventory, or the catalogue, in the provider's own format to standard output."""
+    settings = _settings(config)
+    found = _provider(provider)
+    if (owner is None) == (kind is None):
+        _fail("give --owner or --kind", USAGE)
+    if owner is not None:
+        found.rules.check_owner(owner)
+        owned = _run(lambda store: store.owned(OwnerRef(found.key, owner)), settings)
+        if owned is None:
+            _fail(f"{owner}: no such owner in the store", FAILED)
+        _write(orjson.dumps(dict(found.archive.render_export(owned)), option=orjson.OPT_INDENT_2))
+        return
+    _run(lambda store: _export_catalogue(store, found, kind or ""), settings)
+
+
+async def _export_catalogue(store: Store, provider: Provider, kind: str) -> None:
+    family = provider.archive.family(kind)
+    keys = await store.definition_keys(provider.key, family)
+    for start in range(0, len(keys), 1_000):
+        refs = [DefinitionRef(provider.key, key) for key in keys[start : start + 1_000]]
+        found = await store.definitions(refs)
+        for ref in refs:
+            _write(orjson.dumps(provider.archive.render_definition(found[ref])))
+
+
+def _write(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+
+
+@app.command("schema")
+def schema_(
+    check: Annotated[
+        Path | None, typer.Option("--check", help="Fail if this file is not the schema.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the schema."""
+    text = schema(Settings.model_construct()).as_str() + "\n"
+    if check is None:
+        print(text, end="")
+    elif not check.is_file() or check.read_text() != text:
+        _fail(f"{check} is not the schema; write it with: gateway schema > {check}", FAILED)
+
+
+@app.command()
+def migrate(config: ConfigOption = None) -> None:
+    """Bring the store's tables up to date; several processes may do so at once."""
+
+    async def work(settings: Settings) -> None:
+        store = Store(settings.store.url, types=TYPES)
+        try:
+            await store.connect()
+            await store.migrate()
+        finally:
+            await store.aclose()
+
+    asyncio.run(work(_settings(config)))
+    print("The store is up to date.")
+
+
+@app.command()
+def check(config: ConfigOption = None) -> None:
+    """Check the settings and, if the store is in use, whether it answers; say what is wrong and where."""
+    settings = _settings(config)
+    gateway = Gateway(settings)
+    if gateway.uses_store:
+        _run(lambda store: store.check(), settings)
+    for key in PROVIDERS:
+        found = settings.provider(key)
+        own = f", its own {' and '.join(found.credentials)}" if found.credentials else ""
+        print(f"{key}: {found.backend}{own}")
+    print("The settings are good.")
+
+
+@credential.command("create")
+def create_credential(
+    provider: ProviderArgument,
+    owner: OwnerOption,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="A scope; all, if none is given.")] = None,
+    ttl: Annotated[str | None, typer.Option("--ttl", help="How long it lasts, such as 30d, 12h, 90m.")] = None,
+    name: Annotated[str, typer.Option("--name", help="What to call it.")] = "gateway",
+    limit: Annotated[
+        list[str] | None, typer.Option("--limit", help="A restriction of the service's own, such as a path.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make a credential in the service's own form, and show it once."""
+    settings = _settings(config)
+    found = _provider(provider)
+    found.rules.check_owner(owner)
+    scopes = tuple(part for given in scope or () for part in given.split(",")) or found.manifest.scopes
+    for one in scopes:
+        if one not in found.manifest.scopes:
+            _fail(f"{one}: no such scope; there are: {', '.join(found.manifest.scopes)}", USAGE)
+    life = None if ttl is None else _duration(ttl)
+
+    async def work(store: Store) -> str:
+        if not await store.owners([OwnerRef(found.key, owner)]):
+            _fail(f"{owner}: no such owner in the store", FAILED)
+        return await _mint(store, found, owner, scopes, life, name, tuple(limit or ()))
+
+    print(_run(work, settings))
+
+
+async def _mint(
+    store: Store,
+    provider: Provider,
+    owner: str,
+    scopes: tuple[str, ...],
+    life: timedelta | None,
+    name: str,
+    limits: tuple[str, ...],
+) -> str:
+    issued_at = now().replace(microsecond=0)
+    expires_at = None if life is None else issued_at + life
+    part = provider.manifest.credential_parts[0].key
+    minted = provider.rules.mint(
+        Wanted(
+            part=part, owner=owner, name=name, scopes=scopes, issued_at=issued_at, expires_at=expires_at, limits=limits
+        )
+    )
+    await store.add_grant(
+        provider.key,
+        part,
+        minted.secret,
+        owner=owner,
+        label=minted.label,
+        scopes=scopes,
+        facts=minted.facts,
+        expires_at=expires_at,
+    )
+    return minted.secret
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def _duration(text: str) -> timedelta:
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or unit not in _UNITS or int(number) == 0 or len(number) > 6:
+        _fail(f"{text}: not a time; write 30d, 12h, 90m or 600s", USAGE)
+    return timedelta(seconds=int(number) * _UNITS[unit])
+
+
+@credential.command("list")
+def list_credentials(provider: ProviderArgument, config: ConfigOption = None) -> None:
+    """List the credentials that were made; never the secrets, which are not kept."""
+    found = _provider(provider)
+    for grant in _run(lambda store: store.grants(found.key), _settings(config)):
+        state = "revoked" if grant.revoked_at else _lifetime(grant.expires_at)
+        print(f"{grant.label}  {grant.owner}  {','.join(grant.scopes)}  {state}")
+
+
+def _lifetime(expires_at: datetime | None) -> str:
+    if expires_at is None:
+        return "no end"
+    return f"{'expired' if expires_at <= now() else 'until'} {expires_at.isoformat()}"
+
+
+@credential.command("revoke")
+def revoke_credential(
+    provider: ProviderArgument,
+    label: Annotated[str, typer.Argument(help="The first column of `credential list`.")],
+    config: ConfigOption = None,
+) -> None:
+    """Revoke a credential; it is refused from then on."""
+    found = _provider(provider)
+    if not _run(lambda store: store.revoke_grant(found.key, label), _settings(config)):
+        _fail(f"{label}: no such credential in force", FAILED)
+    print("Revoked.")

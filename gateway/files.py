@@ -1,0 +1,104 @@
+"""Reading the files that `gateway import` takes: JSON or JSON lines, gzip and BOM tolerated, one record at a time."""
+
+from __future__ import annotations
+
+import codecs
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+_CHUNK = 1 << 16
+_GZIP = b"\x1f\x8b"
+_GZIP_WINDOW = 31
+_MOST_LINE = 64 << 20
+
+
+class Unreadable(Exception):
+    """A file that cannot be read at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A document of a file: at which line it begins, and what it holds, or why it is no JSON."""
+
+    number: int
+    payload: object = None
+    fault: str | None = None
+
+
+def documents(path: Path, progress: Callable[[int], None] = lambda _: None) -> Iterator[Line]:
+    """Give the documents of a file: the whole of it if it is one JSON document, else one a line.
+
+    `progress` is told how many bytes of the file were read. Raises Unreadable.
+    """
+    lines = ((number, line) for number, line in _lines(path, progress) if line.strip())
+    for number, line in lines:
+        first = _parsed(number, line)
+        if first.fault is None:
+            yield first
+            yield from (_parsed(*line) for line in lines)
+        else:
+            yield from _broken_first([(number, line), *lines])
+
+
+def _broken_first(lines: list[tuple[int, bytes]]) -> Iterator[Line]:
+    """Tell what a file is whose first line is no JSON: one document over many lines, or JSON lines with faults."""
+    whole = _parsed(lines[0][0], b"\n".join(line for _, line in lines))
+    if whole.fault is None:
+        yield whole
+        return
+    each = [_parsed(*line) for line in lines]
+    yield from each if any(isinstance(line.payload, dict) for line in each) else [whole]
+
+
+def _parsed(number: int, data: bytes) -> Line:
+    try:
+        return Line(number, orjson.loads(data))
+    except orjson.JSONDecodeError as error:
+        return Line(number, fault=f"not JSON: {error.msg}")
+
+
+def _lines(path: Path, progress: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
+    number, rest = 0, b""
+    for chunk in _chunks(path, progress):
+        *whole, rest = (rest + chunk).split(b"\n")
+        if len(rest) > _MOST_LINE:
+            raise Unreadable(f"{path}: line {number + len(whole) + 1} is longer than {_MOST_LINE} bytes")
+        for line in whole:
+            number += 1
+            yield number, _without_bom(line) if number == 1 else line
+    if rest.strip():
+        yield number + 1, _without_bom(rest) if number == 0 else rest
+
+
+def _without_bom(line: bytes) -> bytes:
+    return line.removeprefix(codecs.BOM_UTF8)
+
+
+def _chunks(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            first = file.read(len(_GZIP))
+            file.seek(0)
+            inflater = zlib.decompressobj(_GZIP_WINDOW) if first == _GZIP else None
+            read = 0
+            while chunk := file.read(_CHUNK):
+                read += len(chunk)
+                progress(read)
+                if inflater is None:
+                    yield chunk
+                    continue
+                yield inflater.decompress(chunk)
+                while inflater.eof and inflater.unused_data[:2] == _GZIP:
+                    # Several streams in one file are one after the other; anything else behind the last is padding.
+                    more, inflater = inflater.unused_data, zlib.decompressobj(_GZIP_WINDOW)
+                    yield inflater.decompress(more)
+            if inflater is not None and not inflater.eof:
+                raise Unreadable(f"{path}: the gzip stream ends too early")
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from None
+    except zlib.error as error:
+        raise Unreadable(f"{path}: not a good gzip file ({error})") from None

@@ -1,0 +1,61 @@
+"""Who is at the door, and the credentials that they bring for providers."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping
+
+from starlette.datastructures import Headers
+
+from gateway.http.body import Refused
+from gateway.model.credentials import Credential
+from gateway.model.manifest import Manifest
+
+_PREFIX = "x-credential-"
+_MAX_SECRET = 4_096
+
+
+def admit(client: tuple[str, int] | None, headers: Headers, token: str | None) -> None:
+    """Let in callers on the loopback, and others with the one bearer token of the settings; else 401."""
+    if client is not None and _is_loopback(client[0]):
+        return
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if token and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
+        return
+    raise Refused(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Credentials:
+    """Read what a caller sends for each provider, beside what the gateway has of its own."""
+
+    def __init__(self, manifests: Iterable[Manifest], own: Mapping[str, Credential]) -> None:
+        self._own = dict(own)
+        # In lower case, as headers come.
+        self._headers = {
+            f"{_PREFIX}{manifest.key}-{part.key}".lower(): (manifest.key, part.key)
+            for manifest in manifests
+            for part in manifest.credential_parts
+        }
+
+    def read(self, headers: Headers) -> dict[str, Credential]:
+        """Give the credential of each provider; the caller's wins whole, so that parts of two are never mixed."""
+        sent: dict[str, dict[str, str]] = {}
+        for name, value in headers.items():
+            if not name.startswith(_PREFIX):
+                continue
+            place = self._headers.get(name)
+            if place is None:
+                raise Refused(400, f"No provider here takes the header {name!r}.")
+            if not value.isascii() or not value.isprintable() or len(value) > _MAX_SECRET:
+                raise Refused(400, f"The header {name!r} is malformed.")
+            if value:
+                sent.setdefault(place[0], {})[place[1]] = value
+        return {**self._own, **{provider: Credential(provider, parts) for provider, parts in sent.items()}}

@@ -1,0 +1,206 @@
+"""GraphQL over HTTP at one address: operations by POST and GET, and GraphiQL for browsers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import orjson
+import structlog
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types.graphql import OperationType
+
+from gateway.api.context import Context
+from gateway.api.errors import extensions, formatted
+from gateway.api.schema import Schema
+from gateway.http.body import Disconnected, Refused, parse_json, read_body
+from gateway.http.callers import Credentials, admit
+from gateway.http.graphiql import PAGE
+from gateway.model.credentials import Credential
+from gateway.model.deadline import deadline
+from gateway.model.errors import ErrorCode, GatewayError, Internal, UpstreamTimeout
+from gateway.settings import ServerSettings
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+
+# What reads stop by themselves at the deadline; what does not is stopped this much later.
+_GRACE = 1.0
+
+_log = structlog.get_logger("gateway.http")
+
+
+class GraphQLEndpoint:
+    """The ASGI application at `/graphql`."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        settings: ServerSettings,
+        credentials: Credentials,
+        context: Callable[[Mapping[str, Credential]], Context],
+    ) -> None:
+        self._schema = schema
+        self._settings = settings
+        self._token = settings.token.get_secret_value() if settings.token else None
+        self._credentials = credentials
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a client that leaves takes its operation with it."""
+        headers = Headers(scope=scope)
+        media_type = _media_type(headers.get("accept", ""))
+        try:
+            response = await self._answer(scope, receive, headers, media_type)
+        except Disconnected:
+            return
+        except Refused as refused:
+            response = _refuse(refused, media_type)
+        except Exception:
+            _log.exception("request_failed")
+            response = _refuse(Refused(500, "The gateway failed; the fault is in its log."), media_type)
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Response:
+        method = scope["method"]
+        if method not in ("GET", "HEAD", "POST"):
+            raise Refused(405, "GraphQL is asked by GET or POST.", {"Allow": "GET, HEAD, POST"})
+        query = QueryParams(scope["query_string"])
+        if method != "POST" and "query" not in query and _is_browser(headers):
+            if self._settings.graphiql:
+                return HTMLResponse(PAGE)
+            raise Refused(404, "There is no page here.")
+        admit(scope.get("client"), headers, self._token)
+        credentials = self._credentials.read(headers)
+        if method == "POST":
+            _check_content_type(headers)
+            asked = _asked(parse_json(await read_body(scope, receive, self._settings.max_body_bytes)))
+        else:
+            asked = _asked({name: _parameter(name, query[name]) for name in _PARTS if name in query})
+        return await _unless_gone(receive, self._execute(asked, method, credentials, media_type))
+
+    async def _execute(
+        self, asked: Mapping[str, Any], method: str, credentials: Mapping[str, Credential], media_type: str
+    ) -> Response:
+        context = self._context(credentials)
+        allowed = {OperationType.QUERY} if method != "POST" else {OperationType.QUERY, OperationType.MUTATION}
+        try:
+            with deadline(self._settings.timeout):
+                async with asyncio.timeout(self._settings.timeout + _GRACE):
+                    result = await self._schema.execute(
+                        asked["query"],
+                        variable_values=asked.get("variables") or {},
+                        context_value=context,
+                        operation_name=asked.get("operationName"),
+                        allowed_operation_types=allowed,
+                    )
+        except InvalidOperationTypeError:
+            if method == "POST":
+                raise Refused(400, "Subscriptions are not served here.") from None
+            raise Refused(405, "Only queries may be asked by GET.", {"Allow": "POST"}) from None
+        except TimeoutError:
+            return _refuse_operation(UpstreamTimeout("The operation took too long."), media_type)
+        except GatewayError as error:
+            return _refuse_operation(error, media_type)
+        finally:
+            await context.aclose()
+        errors = [formatted(error) for error in result.errors or ()]
+        body: dict[str, Any] = {}
+        if errors:
+            body["errors"] = errors
+        # A request that was never executed has no data at all; one that was has, if only null.
+        executed = result.data is not None or any(error.path for error in result.errors or ())
+        if executed:
+            body["data"] = result.data
+        return _json(body, media_type, 200 if executed or media_type == JSON else 400)
+
+
+_PARTS = ("query", "variables", "operationName", "extensions")
+
+
+def _parameter(name: str, value: str) -> Any:
+    return parse_json(value) if name in ("variables", "extensions") and value else value or None
+
+
+def _asked(body: object) -> Mapping[str, Any]:
+    """Check the parts of a GraphQL request; what is malformed is refused with 400."""
+    if not isinstance(body, dict):
+        raise Refused(400, "The request is not a JSON object.")
+    asked = cast("dict[str, Any]", body)
+    if not isinstance(asked.get("query"), str) or not asked["query"].strip():
+        raise Refused(400, "`query` is missing: the text of a GraphQL document.")
+    for name, kind, words in (
+        ("variables", dict, "an object"),
+        ("operationName", str, "a string"),
+        ("extensions", dict, "an object"),
+    ):
+        if asked.get(name) is not None and not isinstance(asked[name], kind):
+            raise Refused(400, f"`{name}` is not {words}.")
+    return asked
+
+
+def _check_content_type(headers: Headers) -> None:
+    content_type, _, parameters = headers.get("content-type", "").lower().partition(";")
+    charset = parameters.partition("charset=")[2].strip(' "') or "utf-8"
+    if content_type.strip() != JSON or charset != "utf-8":
+        raise Refused(415, "The body must be application/json in UTF-8.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "The body must not be compressed.")
+
+
+def _media_type(accept: str) -> str:
+    """Choose the media type of the answer: the newer one where it is asked for before, or without, the older."""
+    wanted = [part.partition(";")[0].strip() for part in accept.lower().split(",")]
+    if GRAPHQL_JSON not in wanted:
+        return JSON
+    return GRAPHQL_JSON if JSON not in wanted or wanted.index(GRAPHQL_JSON) < wanted.index(JSON) else JSON
+
+
+def _is_browser(headers: Headers) -> bool:
+    return "text/html" in headers.get("accept", "")
+
+
+def _json(body: object, media_type: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS),
+        status_code=status,
+        headers={**(headers or {}), "Cache-Control": "no-store"},
+        media_type=f"{media_type}; charset=utf-8",
+    )
+
+
+def _refuse(refused: Refused, media_type: str) -> Response:
+    codes = {401: ErrorCode.UNAUTHENTICATED, 404: ErrorCode.NOT_FOUND, 500: ErrorCode.INTERNAL}
+    code = codes.get(refused.status, ErrorCode.INVALID_INPUT)
+    body = {"errors": [{"message": refused.message, "extensions": {"code": code.value}}]}
+    return _json(body, media_type, refused.status, refused.headers)
+
+
+def _refuse_operation(error: GatewayError, media_type: str) -> Response:
+    body = {"errors": [{"message": error.message, "extensions": extensions(error)}]}
+    return _json(body, media_type, 500 if isinstance(error, Internal) else 200)
+
+
+async def _unless_gone(receive: Receive, work: Any) -> Response:
+    """Do the work, unless the client leaves: then it is cancelled, with every call that is made for it."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Disconnected
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            if not task.done():
+                task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,45 @@
+"""What a caller proves itself with to a provider, and the partition that its answers belong to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+ANONYMOUS = "anonymous"
+
+
+class Credential:
+    """The parts of one caller's credential for one provider, such as `{"key": "..."}`; empty means none.
+
+    `partition` names the credential without revealing it (a BLAKE2b digest): the key of every cache entry, loader,
+    budget and shared flight holds it, so that what one credential has read is never served to another.
+    Neither `repr` nor `str` shows a part.
+    """
+
+    __slots__ = ("_parts", "partition", "provider")
+
+    def __init__(self, provider: str, parts: Mapping[str, str] | None = None) -> None:
+        self.provider = provider
+        self._parts = dict(parts or {})
+        self.partition = ANONYMOUS
+        if self._parts:
+            digest = hashlib.blake2b(digest_size=16)
+            for name, secret in sorted(self._parts.items()):
+                digest.update(f"{len(name)}:{name}{len(secret)}:{secret}".encode())
+            self.partition = digest.hexdigest()
+
+    def part(self, name: str) -> str | None:
+        """Give one secret part, None where the caller has none."""
+        return self._parts.get(name)
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credential) and self.provider == other.provider and self.partition == other.partition
+
+    def __hash__(self) -> int:
+        return hash((self.provider, self.partition))
+
+    def __repr__(self) -> str:
+        return f"<Credential {self.provider} {self.partition[:8]}>"

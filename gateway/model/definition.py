@@ -1,0 +1,101 @@
+"""ItemDefinition: the catalogue entry behind an item, and lists of definitions with quantities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import strawberry
+
+from gateway.model.ids import DEFINITION, DefinitionRef
+from gateway.model.manifest import ProviderKey
+from gateway.model.node import Node, PageInfo, SourceProblem, page_info
+from gateway.model.paging import Part, encode_cursor
+from gateway.model.relations import Asked, attribute, graph_interface, graph_type, hidden, loaded
+from gateway.model.scalars import BigInt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@graph_interface
+class ItemDefinition(Node):
+    """What an item is: the entry of its provider's catalogue, shared by all who hold a copy."""
+
+    id_kind = DEFINITION
+
+    provider: ProviderKey = attribute("The provider whose catalogue this is.")
+    key: str = attribute("The definition's key at that provider.")
+    kind: str | None = attribute("The provider's own word for what this is.", default=None)
+    name: str | None = attribute("The name, in the language of the catalogue.", default=None)
+    description: str | None = attribute("The description, as the provider gives it; may hold markup.", default=None)
+    icon: str | None = attribute("The address of a picture.", default=None)
+    rarity: str | None = attribute("The provider's own word for how rare this is.", default=None)
+
+    @property
+    def ref(self) -> DefinitionRef:
+        """The reference of this definition."""
+        return DefinitionRef(self.provider.value, self.key)
+
+
+@graph_type
+class DefinitionEdge:
+    """A definition in a list, and how many of it are held."""
+
+    cursor: str = attribute("The place of this entry, for `after`.")
+    node: ItemDefinition | None = loaded(
+        "definitions_by_key", "The definition; null when the catalogue does not know it.", key="definition_ref"
+    )
+    quantity: BigInt | None = attribute("How many are held; null where that is not known.", default=None)
+    definition_ref: strawberry.Private[DefinitionRef] = hidden()
+
+
+@graph_type
+class DefinitionConnection:
+    """A page of definitions with the quantity held of each, and whether the list is whole."""
+
+    edges: list[DefinitionEdge] = attribute("The entries with their cursors.")
+    nodes: list[ItemDefinition | None] | None = loaded(
+        "definitions_by_key", "The definitions alone.", key="definition_refs", many=True
+    )
+    page_info: PageInfo = attribute("Where the page lies in its list.")
+    total_count: int | None = loaded(
+        "count_by_list", "How many entries the whole list has; null where that cannot be known.", key="counted"
+    )
+    is_complete: bool = attribute("Whether every part of the list could be read.")
+    problems: list[SourceProblem] = attribute("The parts that could not be read.")
+    counted: strawberry.Private[Asked | None] = hidden(default=None)
+
+    @property
+    def definition_refs(self) -> list[DefinitionRef]:
+        """The references of the definitions, in order."""
+        return [edge.definition_ref for edge in self.edges]
+
+    @classmethod
+    def of(
+        cls,
+        part: Part[tuple[DefinitionRef, int | None]],
+        problems: Sequence[SourceProblem] = (),
+        *,
+        counted: Asked | None = None,
+    ) -> Self:
+        """Make the connection from references and quantities; `counted` is what to ask for an unknown total."""
+        edges = [
+            DefinitionEdge(
+                cursor=encode_cursor(position),
+                quantity=None if quantity is None else BigInt(quantity),
+                definition_ref=definition,
+            )
+            for position, (definition, quantity) in part.entries
+        ]
+        made = cls(
+            edges=edges,
+            page_info=page_info(part, edges, lambda edge: edge.cursor),
+            is_complete=not problems,
+            problems=list(problems),
+            counted=counted,
+        )
+        if problems:
+            made.total_count = None
+        elif part.total is not None:
+            made.total_count = part.total
+        return made

@@ -1,0 +1,282 @@
+"""The seams: what a backend must do, what a provider must bring, and what travels through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from gateway.model.arguments import ContainerKind
+from gateway.model.container import Container, ContainerConnection, Contents
+from gateway.model.credentials import Credential
+from gateway.model.definition import DefinitionConnection, ItemDefinition
+from gateway.model.errors import Forbidden, GatewayError
+from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
+from gateway.model.item import Item, ItemConnection
+from gateway.model.manifest import BackendKind, Capability, Manifest
+from gateway.model.owner import InventoryOwner
+from gateway.model.relations import Asked
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+Results: TypeAlias = Mapping[K, V | GatewayError | None]
+"""The answer to a batch: a value, an error, or None for what does not exist, per key; a missing key reads as None."""
+
+
+class Session(Protocol):
+    """One caller's dealings with one backend, for the length of one request.
+
+    Every method answers a batch of unique keys at once, and is named as the loader that calls it. What fails for one
+    key is that key's error; only what fails for all is raised. A GatewayError is the only exception that leaves.
+    Of an `Asked`, `ref` and `arguments` are as its method tells.
+    """
+
+    async def identity(self) -> str:
+        """Give the key of the owner whose credential this is; Unauthenticated without one."""
+        ...
+
+    async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
+        """Give the owners that this caller may know of, their names filled in."""
+        ...
+
+    async def facts_by_key(self, refs: Sequence[FactRef]) -> Results[FactRef, object]:
+        """Give documents of the provider's own about owners."""
+        ...
+
+    async def visibility_by_owner(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, bool]:
+        """Tell whether this caller may see what is inside."""
+        ...
+
+    async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> Results[OwnershipRef, bool]:
+        """Tell whether owners hold at least one of a definition."""
+        ...
+
+    async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
+        """Give containers."""
+        ...
+
+    async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List top levels: OwnerRef, ContainerArguments."""
+        ...
+
+    async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List direct children: ContainerRef, PageArguments."""
+        ...
+
+    async def descendants_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List trees: ContainerRef, DescendantArguments."""
+        ...
+
+    async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
+        """Read what lies in containers: slots, capacity, version."""
+        ...
+
+    async def items_by_key(self, refs: Sequence[ItemRef]) -> Results[ItemRef, Item]:
+        """Give holdings."""
+        ...
+
+    async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
+        """List all holdings: OwnerRef, BothWaysArguments."""
+        ...
+
+    async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
+        """List what lies directly in containers: ContainerRef, ItemArguments."""
+        ...
+
+    async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """Sum quantities by definition: OwnerRef, TotalArguments."""
+        ...
+
+    async def catalogue_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List what inventories could hold: OwnerRef, CatalogueArguments."""
+        ...
+
+    async def definitions_by_slot(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List what fits slots: SlotRef, AcceptArguments."""
+        ...
+
+    async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
+        """Give catalogue entries."""
+        ...
+
+    async def definition_keys(self, kind: str) -> list[str]:
+        """List the keys of all definitions whose key begins with `<kind>:`, in the catalogue's order."""
+        ...
+
+    async def count_by_list(self, asked: Sequence[Asked]) -> Results[Asked, int]:
+        """Count whole lists that a connection of this session left uncounted: its `counted`."""
+        ...
+
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+        """Carry out a verb; `change` is its input."""
+        ...
+
+    async def aclose(self) -> None:
+        """End the session; calls still under way are cancelled."""
+        ...
+
+
+class Backend(Protocol):
+    """Where a provider's inventories come from: a local store, or the service itself."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the provider declares."""
+        ...
+
+    @property
+    def kind(self) -> BackendKind:
+        """Which of the two it is."""
+        ...
+
+    def session(self, credential: Credential) -> Session:
+        """Open a session for a caller; cheap, and calls nothing."""
+        ...
+
+    async def owners(self) -> list[OwnerRef]:
+        """List every owner that the backend holds itself; empty where it holds none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a credential that we made for our own dialect allows: whose it is, which scopes, until when.
+
+    `facts` is the provider's own document about the credential.
+    """
+
+    owner: str
+    scopes: tuple[str, ...]
+    facts: object
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minted:
+    """A credential just made: the secret, shown once and kept only as a hash, and what is kept of it."""
+
+    secret: str
+    label: str
+    facts: object
+
+
+@dataclass(slots=True, kw_only=True)
+class Holdings:
+    """A container with all below it, as a service tells it in one document; it replaces what the store has of it."""
+
+    container: Container
+    children: list[Container] = field(default_factory=list[Container])
+    items: list[Item] = field(default_factory=list[Item])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A document of the provider's own about an owner."""
+
+    ref: FactRef
+    value: object
+
+
+Record: TypeAlias = InventoryOwner | Holdings | Fact | ItemDefinition | Container
+"""What an import brings; a Container alone is made where it is missing, and left as it is where it stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A record of an import that could not be read: where, and why."""
+
+    line: int
+    reason: str
+
+
+class Rules(Protocol):
+    """What a provider allows, and how its things lie together; pure. A provider's `rules` module is one."""
+
+    def check_owner(self, key: str) -> None:
+        """Raise InvalidInput where this cannot be an owner's key."""
+        ...
+
+    def check_container(self, key: str) -> None:
+        """Raise InvalidInput where this cannot be a container's key."""
+        ...
+
+    def check_item(self, key: str) -> None:
+        """Raise InvalidInput where this cannot be an item's key."""
+        ...
+
+    def check_definition(self, key: str) -> None:
+        """Raise InvalidInput where this cannot be a definition's key."""
+        ...
+
+    def contents(self, container: Container, children: Sequence[Container], items: Sequence[Item]) -> Contents:
+        """Lay out what lies in a container and, for containers of slots, in its direct children.
+
+        `items` are those of the container and of its children, in natural order.
+        """
+        ...
+
+    def scopes_for(self, read: str, kind: str) -> tuple[str, ...]:
+        """Give the scopes that a credential needs for a read: a method of `Session`, and the kind of thing read."""
+        ...
+
+    def lacking(self, scopes: Sequence[str]) -> Forbidden:
+        """Refuse for want of scopes, in the service's own words."""
+        ...
+
+    @property
+    def TOP_LEVEL(self) -> tuple[ContainerKind, ...]:  # noqa: N802 -- a module is the implementation
+        """The kinds that an inventory's top level lists, if no kind is asked for."""
+        ...
+
+    def mint(self, wanted: Wanted) -> Minted:
+        """Make a credential in the service's own form."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The credential to make; `limits` are the service's own restrictions of it, such as paths."""
+
+    part: str
+    owner: str
+    name: str
+    scopes: tuple[str, ...]
+    issued_at: datetime
+    expires_at: datetime | None
+    limits: tuple[str, ...]
+
+
+class Archive(Protocol):
+    """A provider's own file formats, read for import and written for export; a provider's `wire` module is one."""
+
+    def parse_record(self, kind: str | None, payload: object, owner: str | None) -> Iterable[Record]:
+        """Read one document of the service; InvalidInput says what is wrong with it."""
+        ...
+
+    def splits(self, kind: str | None, payload: object) -> bool:
+        """Say whether a document is a list of records that stand or fall one by one."""
+        ...
+
+    def render_export(self, owned: Owned) -> Iterator[tuple[str, object]]:
+        """Write all that is kept of an owner as the service's documents, each under its path."""
+        ...
+
+    def family(self, kind: str) -> str:
+        """Give the first part of the definition keys of a kind of catalogue entry; InvalidInput for an unknown one."""
+        ...
+
+    def render_definition(self, definition: ItemDefinition) -> object:
+        """Write a catalogue entry as the service's document."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Owned:
+    """All that the store has of one owner."""
+
+    owner: InventoryOwner
+    facts: list[Fact]
+    containers: list[Container]
+    items: list[Item]

@@ -1,0 +1,264 @@
+"""The two kinds of field that a graph type may have: an attribute (given or computed), or a relation that is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar, cast, dataclass_transform, overload
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
+
+T = TypeVar("T")
+
+
+class _Unloaded:
+    def __repr__(self) -> str:
+        return "UNLOADED"
+
+
+UNLOADED: Any = _Unloaded()
+"""What a relation holds until it is loaded, or until a backend that has the value in hand assigns it."""
+
+
+class Keyed(Protocol):
+    """A loader's key: hashable, and it names its provider."""
+
+    @property
+    def provider(self) -> str:
+        """The provider's key."""
+        ...
+
+
+class Asked(NamedTuple):
+    """The key of a loader that takes arguments: what they are asked of, and the arguments."""
+
+    provider: str
+    ref: Any
+    arguments: Any
+
+
+class Loading(Protocol):
+    """What a relation needs of the request's context."""
+
+    def load(self, loader: str, key: Keyed) -> Awaitable[Any]:
+        """Give the value of one key of the loader of that name; equal keys share one call."""
+        ...
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Arguments:
+    """The arguments of a relation: a frozen dataclass, so that it can be part of a loader's key.
+
+    A subclass declares each with `argument(...)`; it may refuse values in `check`.
+    """
+
+    def __init_subclass__(cls) -> None:
+        # In place: a subclass with __slots__ or a new class object would lose the name its annotations resolve in.
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    def check(self) -> None:
+        """Raise InvalidInput for values that no backend should see."""
+
+    @classmethod
+    def declared(cls) -> list[StrawberryArgument]:
+        """List the arguments as the schema declares them; one whose default is None has none in the schema."""
+        found: list[StrawberryArgument] = []
+        for field in dataclasses.fields(cast("Any", cls)):
+            # An annotation is text that means what it means in the module of the class that it stands in.
+            declarer = next(base for base in cls.__mro__ if field.name in inspect.get_annotations(base))
+            namespace = vars(sys.modules[declarer.__module__])
+            default = strawberry.UNSET if field.default is None else field.default
+            found.append(
+                StrawberryArgument(
+                    python_name=field.name,
+                    graphql_name=None,
+                    type_annotation=StrawberryAnnotation(field.type, namespace=namespace),
+                    description=field.metadata["description"],
+                    default=default,
+                )
+            )
+        return found
+
+    @classmethod
+    def given(cls, values: Mapping[str, Any]) -> Self:
+        """Make the arguments from what the operation gives; what is absent or null takes its default."""
+        return cls(**{name: value for name, value in values.items() if value is not None})
+
+
+def argument(description: str, *, default: Any = None) -> Any:
+    """Declare one argument of an `Arguments` class."""
+    return dataclasses.field(default=default, metadata={"description": description})
+
+
+class Relation(StrawberryField):
+    """A field whose value comes from the loader `loader`, unless the backend has already assigned it."""
+
+    loader: str
+    key: str | Callable[[Any], Any]
+    many: bool = False
+    pick: str | None = None
+    takes: type[Arguments] | None = None
+
+    @classmethod
+    def declare(
+        cls,
+        loader: str,
+        key: str | Callable[[Any], Any],
+        *,
+        description: str,
+        many: bool,
+        pick: str | None,
+        takes: type[Arguments] | None,
+    ) -> Self:
+        """Make the field; `StrawberryField` fixes the signature of `__init__`."""
+        field = cls(description=description, default=UNLOADED)
+        field.loader, field.key, field.many, field.pick, field.takes = loader, key, many, pick, takes
+        field.init = field.compare = field.repr = False
+        return field
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.loader, copied.key, copied.many = self.loader, self.key, self.many
+        copied.pick, copied.takes = self.pick, self.takes
+        copied.init = copied.compare = copied.repr = False
+        return copied
+
+    @property
+    def is_basic_field(self) -> bool:
+        """Say that the field wants `info`, by which it reaches the loaders."""
+        return False
+
+    @property
+    def arguments(self) -> list[StrawberryArgument]:
+        """The arguments as the schema declares them."""
+        if self._arguments is None:
+            self._arguments = self.takes.declared() if self.takes else []
+        return self._arguments
+
+    @arguments.setter
+    def arguments(self, value: list[StrawberryArgument]) -> None:
+        self._arguments = value
+
+    def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: Any) -> Any:
+        """Give the value, or an awaitable of it; for a list of keys, a list of such."""
+        value = UNLOADED if source is None else getattr(source, self.python_name, UNLOADED)
+        if value is not UNLOADED:
+            return value
+        if info is None:
+            raise RuntimeError(f"{self.python_name} is a relation and needs the request's context")
+        return self.load(source, kwargs, cast("Loading", info.context))
+
+    def load(self, source: Any, values: Mapping[str, Any], context: Loading) -> Any:
+        """Ask the loader for the key(s) that the source and the argument values make; None where there is no key."""
+        asked: Arguments | None = None
+        if self.takes is not None:
+            asked = self.takes.given(values)
+            asked.check()
+        found = getattr(source, self.key) if isinstance(self.key, str) else self.key(asked)
+        if found is None:
+            return None
+        if self.many:
+            return [
+                None if key is None else self._picked(context, key) for key in cast("Sequence[Keyed | None]", found)
+            ]
+        if asked is not None and isinstance(self.key, str):
+            found = Asked(found.provider, found, asked)
+        return self._picked(context, found)
+
+    def _picked(self, context: Loading, key: Keyed) -> Awaitable[Any]:
+        loading = context.load(self.loader, key)
+        return loading if self.pick is None else _picking(loading, self.pick)
+
+
+async def _picking(loading: Awaitable[Any], name: str) -> Any:
+    value = await loading
+    return None if value is None else getattr(value, name)
+
+
+def loaded(
+    loader: str,
+    description: str,
+    *,
+    key: str | Callable[[Any], Any],
+    many: bool = False,
+    pick: str | None = None,
+    arguments: type[Arguments] | None = None,
+    init: Literal[False] = False,
+) -> Any:
+    """Declare a relation: a nullable field that may call a backend.
+
+    `key` names the attribute of the same object that holds the loader's key (a list of keys with `many`), None where
+    there is nothing to load. `pick` takes one attribute of what was loaded. With `arguments`, the loader's key is
+    `Asked(provider, key, arguments)`. A root field has no object: its `key` is a function of its arguments. A backend
+    that has the value in hand assigns it, and nothing is loaded.
+    """
+    del init  # never a parameter of the constructor: type checkers read this from the signature
+    return Relation.declare(loader, key, description=description, many=many, pick=pick, takes=arguments)
+
+
+def attribute(description: str, *, default: Any = dataclasses.MISSING, name: str | None = None) -> Any:
+    """Declare a plain attribute, filled by the backend."""
+    return strawberry.field(description=description, default=default, name=name)
+
+
+def hidden(*, default: Any = dataclasses.MISSING) -> Any:
+    """Declare an attribute (annotated `strawberry.Private[...]`) that the graph does not show."""
+    return dataclasses.field(default=default)
+
+
+def computed(description: str, *, name: str | None = None) -> Callable[[Callable[[Any], T]], T]:
+    """Declare a field as a pure, cheap function of plain attributes; it never does I/O and never awaits."""
+
+    def declare(function: Callable[[Any], T]) -> T:
+        return strawberry.field(description=description, name=name, resolver=function)
+
+    return declare
+
+
+def enum_word(word: str, *, description: str) -> str:
+    """Declare an enum's member: the word that stands for it outside of the schema, and its description."""
+    return cast("str", strawberry.enum_value(word, description=description))
+
+
+@overload
+def graph_type(cls: type[T], /) -> type[T]: ...
+@overload
+def graph_type(*, name: str | None = None) -> Callable[[type[T]], type[T]]: ...
+@dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(attribute, loaded, hidden))
+def graph_type(cls: type[T] | None = None, /, *, name: str | None = None) -> Any:
+    """Make a class an object type of the graph; its docstring is the description that API users read."""
+    return _described(strawberry.type, cls, name)
+
+
+@overload
+def graph_interface(cls: type[T], /) -> type[T]: ...
+@overload
+def graph_interface(*, name: str | None = None) -> Callable[[type[T]], type[T]]: ...
+@dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(attribute, loaded, hidden))
+def graph_interface(cls: type[T] | None = None, /, *, name: str | None = None) -> Any:
+    """Make a class an interface of the graph; its docstring is the description that API users read."""
+    return _described(strawberry.interface, cls, name)
+
+
+@overload
+def graph_input(cls: type[T], /) -> type[T]: ...
+@overload
+def graph_input(*, name: str | None = None) -> Callable[[type[T]], type[T]]: ...
+@dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(attribute,))
+def graph_input(cls: type[T] | None = None, /, *, name: str | None = None) -> Any:
+    """Make a class an input of the graph; its docstring is the description that API users read."""
+    return _described(strawberry.input, cls, name)
+
+
+def _described(declare: Callable[..., Any], cls: type[Any] | None, name: str | None) -> Any:
+    def wrap(target: type[Any]) -> type[Any]:
+        description = " ".join((target.__doc__ or "").split())
+        return declare(target, name=name, description=description)
+
+    return wrap if cls is None else wrap(cls)

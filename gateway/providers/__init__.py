@@ -1,0 +1,1 @@
+"""One folder, one provider, the same files in each; a provider knows no other."""

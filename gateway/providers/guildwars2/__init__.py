@@ -1,0 +1,20 @@
+"""Guild Wars 2: characters and their bags, the bank, shared slots and material storage of an account."""
+
+from __future__ import annotations
+
+from gateway.providers.guildwars2 import archive, rest, rules, upstream
+from gateway.providers.guildwars2.manifest import MANIFEST
+from gateway.providers.guildwars2.types import TYPES, GuildWars2Account
+from gateway.providers.provider import Provider
+
+PROVIDER = Provider(
+    manifest=MANIFEST,
+    types=TYPES,
+    account=GuildWars2Account,
+    rules=rules,
+    archive=archive,
+    judge=upstream.judge,
+    connect=lambda client, base_urls: upstream.Upstream(client, base_urls["default"]),
+    routes=rest.routes,
+    demo="gateway.providers.guildwars2",
+)

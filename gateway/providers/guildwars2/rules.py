@@ -1,0 +1,211 @@
+"""What Guild Wars 2 allows: the form of its keys, how things lie together, which scope a read needs, API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
+
+import orjson
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from gateway.model.arguments import ContainerKind
+from gateway.model.container import Container, Contents
+from gateway.model.errors import Forbidden, InvalidInput
+from gateway.model.item import Item
+from gateway.model.ports import Minted, Wanted
+from gateway.model.slot import Slot
+from gateway.providers.guildwars2 import wire
+from gateway.providers.guildwars2.keys import BANK, FAMILIES, MATERIALS, SHARED
+from gateway.providers.guildwars2.types import (
+    CHARACTER,
+    CharacterContents,
+    GuildWars2Bag,
+    GuildWars2BagSlot,
+    GuildWars2Character,
+    GuildWars2Item,
+    GuildWars2Storage,
+    GuildWars2Token,
+)
+
+_OWNER = re.compile(r"[^\x00-\x1f/\\]{1,64}\.[0-9]{4}\Z")
+_CHARACTER = r"character:[^\x00-\x1f/\\]{1,64}"
+_CONTAINER = re.compile(rf"({_CHARACTER}(/[0-9]{{1,3}})?|bank|shared|materials(/[0-9]{{1,6}})?)\Z")
+_ITEM = re.compile(rf"({_CHARACTER}/[0-9]{{1,3}}|bank|shared)/[0-9]{{1,6}}\Z|materials/[0-9]{{1,6}}/[0-9]{{1,10}}\Z")
+_DEFINITION = re.compile(rf"({'|'.join(FAMILIES)}):(0|[1-9][0-9]{{0,9}})\Z")
+
+
+def check_owner(key: str) -> None:
+    """Raise InvalidInput unless this is an account name with its number."""
+    _check(_OWNER, key, "an account name, such as `Name.1234`")
+
+
+def check_container(key: str) -> None:
+    """Raise InvalidInput unless this is a container's key."""
+    _check(
+        _CONTAINER,
+        key,
+        "`character:<name>`, `character:<name>/<bag index>`, `bank`, `shared`, `materials` or `materials/<category>`",
+    )
+
+
+def check_item(key: str) -> None:
+    """Raise InvalidInput unless this is an item's key."""
+    _check(_ITEM, key, "`<container>/<slot>`")
+
+
+def check_definition(key: str) -> None:
+    """Raise InvalidInput unless this is a definition's key."""
+    _check(_DEFINITION, key, "`item:<id>`, `skin:<id>`, `stat:<id>`, `color:<id>` or `material:<id>`")
+
+
+def _check(form: re.Pattern[str], key: str, words: str) -> None:
+    if not form.match(key):
+        raise InvalidInput(f"This is not a key of Guild Wars 2: it has the form {words}.")
+
+
+def contents(container: Container, children: Sequence[Container], items: Sequence[Item]) -> Contents:
+    """Lay out a character's bags, a bag's or a storage's slots, or the holdings of a section of materials."""
+    by_container: dict[str | None, list[GuildWars2Item]] = defaultdict(list)
+    for item in cast("Sequence[GuildWars2Item]", items):
+        by_container[item.container_key].append(item)
+    if isinstance(container, GuildWars2Character):
+        bags = [bag for bag in children if isinstance(bag, GuildWars2Bag)]
+        return _character(container, bags, by_container)
+    held = by_container[container.key]
+    if isinstance(container, GuildWars2Bag):
+        return _slots(container, container.size, held, partial(wire.render_bag, container))
+    if isinstance(container, GuildWars2Storage) and container.key in (BANK, SHARED):
+        return _slots(container, container.slot_count or 0, held, wire.render_slots)
+    return Contents(
+        container=container,
+        capacity=None,
+        free_slots=None,
+        slots=None,
+        items=[*held],
+        digest=lambda: _digest([wire.render_material(item) for item in held]),
+    )
+
+
+def _character(
+    character: GuildWars2Character,
+    bags: Sequence[GuildWars2Bag],
+    by_container: dict[str | None, list[GuildWars2Item]],
+) -> CharacterContents:
+    placed = {bag.index: bag for bag in bags}
+    inside = {bag.index: contents(bag, (), by_container[bag.key]) for bag in bags}
+    for bag in bags:
+        bag.parent = character
+        laid = inside[bag.index]
+        bag.capacity, bag.free_slots, bag.slots = laid.capacity, laid.free_slots, laid.slots
+    count = max([character.bag_slot_count, *(index + 1 for index in placed)])
+    return CharacterContents(
+        container=character,
+        capacity=sum(laid.capacity or 0 for laid in inside.values()),
+        free_slots=sum(laid.free_slots or 0 for laid in inside.values()),
+        slots=None,
+        items=[],
+        digest=lambda: _digest(
+            [
+                wire.render_bag(placed[index], inside[index].slots or []) if index in placed else None
+                for index in range(count)
+            ]
+        ),
+        bag_slots=[GuildWars2BagSlot(index=index, bag=placed.get(index)) for index in range(count)],
+    )
+
+
+def _slots(
+    container: GuildWars2Bag | GuildWars2Storage,
+    size: int,
+    held: Sequence[GuildWars2Item],
+    render: Callable[[Sequence[Slot]], object],
+) -> Contents:
+    placed = {item.slot_key: item for item in held}
+    # An answer longer than the bag says keeps all: the longer length counts.
+    count = max([size, *(int(key or 0) + 1 for key in placed)])
+    slots: list[Slot] = []
+    for index in range(count):
+        slot = Slot(index=index, key=str(index), container=container)
+        item = placed.get(slot.key)
+        slot.item = item
+        if item is not None:
+            item.container, item.slot = container, slot
+        slots.append(slot)
+    return Contents(
+        container=container,
+        capacity=count,
+        free_slots=count - len(placed),
+        slots=slots,
+        items=[*held],
+        digest=lambda: _digest(render(slots)),
+    )
+
+
+def _digest(payload: object) -> str:
+    return hashlib.blake2b(orjson.dumps(payload), digest_size=9).hexdigest()
+
+
+ACCOUNT_SCOPES = ("account",)
+NAME_SCOPES = ("account", "characters")
+INVENTORY_SCOPES = ("account", "characters", "inventories")
+STORAGE_SCOPES = ("account", "inventories")
+
+
+def scopes_for(read: str, kind: str) -> tuple[str, ...]:
+    """Give the scopes of a read, in the order in which the service lists them; `kind` is a key, or a kind of fact."""
+    match read:
+        case "containers_by_key" | "containers_by_owner":
+            return NAME_SCOPES if kind.startswith(CHARACTER) else ACCOUNT_SCOPES
+        case "facts_by_key":
+            return NAME_SCOPES if kind == CHARACTER else ACCOUNT_SCOPES
+        case "contents_by_container" | "containers_by_container" | "descendants_by_container" | "items_by_container":
+            if kind.startswith("character:"):
+                return INVENTORY_SCOPES
+            return ACCOUNT_SCOPES if kind == MATERIALS and read == "contents_by_container" else STORAGE_SCOPES
+        case "items_by_key":
+            return INVENTORY_SCOPES if kind.startswith("character:") else STORAGE_SCOPES
+        case "items_by_owner" | "totals_by_owner" | "ownership_by_key" | "visibility_by_owner":
+            return INVENTORY_SCOPES
+        case _:
+            return ACCOUNT_SCOPES
+
+
+def lacking(scopes: Sequence[str]) -> Forbidden:
+    """Refuse for want of scopes, as the service does."""
+    return Forbidden(
+        f"The API key lacks the scope {', '.join(scopes)}.",
+        scopes=tuple(scopes),
+        provider_code=f"requires scope {','.join(scopes)}",
+    )
+
+
+TOP_LEVEL = (ContainerKind.CHARACTER, ContainerKind.STORAGE)
+"""The kinds that an inventory's top level lists."""
+
+
+def mint(wanted: Wanted) -> Minted:
+    """Make an API key (two GUIDs run together, upper case), or, limited to paths, a subtoken in the form of a JWT."""
+    key = "-".join(secrets.token_hex(size // 2).upper() for size in (8, 4, 4, 4, 20, 4, 4, 4, 12))
+    token_id = key[:36]
+    subtoken = bool(wanted.limits)
+    secret = key
+    if subtoken:
+        claims = {"sub": token_id, "iat": int(wanted.issued_at.timestamp()), "permissions": list(wanted.scopes)}
+        # The signature only gives the form: a key of ours is known by its hash, whatever it says of itself.
+        secret = jwt.encode({"alg": "HS256"}, claims, OctKey.generate_key(256))
+    facts = GuildWars2Token(
+        id=token_id,
+        name=wanted.name,
+        permissions=list(wanted.scopes),
+        type="Subtoken" if subtoken else "APIKey",
+        issued_at=wanted.issued_at if subtoken else None,
+        expires_at=wanted.expires_at if subtoken else None,
+        urls=list(wanted.limits) if subtoken else None,
+    )
+    return Minted(secret=secret, label=token_id, facts=facts)

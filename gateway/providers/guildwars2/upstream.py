@@ -1,0 +1,568 @@
+"""Upstream: Guild Wars 2 itself, over HTTP; account data with the caller's key, the catalogue without any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+import httpx
+import msgspec
+from cachetools import LRUCache
+
+from gateway.model.arguments import ContainerArguments, ContainerKind, ItemArguments, ItemFilter, ItemOrder
+from gateway.model.container import Container, ContainerConnection, Contents
+from gateway.model.credentials import ANONYMOUS, Credential
+from gateway.model.definition import DefinitionConnection, ItemDefinition
+from gateway.model.errors import (
+    Forbidden,
+    GatewayError,
+    RateLimited,
+    Unauthenticated,
+    Unsupported,
+    UpstreamInvalid,
+    UpstreamUnavailable,
+)
+from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
+from gateway.model.item import Item, ItemConnection
+from gateway.model.listing import Definitions, definitions_needed, list_items, total_up
+from gateway.model.loader import Loader
+from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKey
+from gateway.model.node import SourceProblem, problem
+from gateway.model.owner import ACCOUNT, CREDENTIAL, InventoryOwner
+from gateway.model.paging import NATURAL, Position, part_of
+from gateway.model.ports import Results
+from gateway.model.relations import Asked
+from gateway.providers.guildwars2 import rules, wire
+from gateway.providers.guildwars2.catalogue import ENDPOINTS, Endpoint
+from gateway.providers.guildwars2.keys import BANK, MATERIALS, SHARED, category_key, number_of, split_character
+from gateway.providers.guildwars2.manifest import MANIFEST
+from gateway.providers.guildwars2.types import CHARACTER, CharacterContents, GuildWars2Bag
+from gateway.transport.client import Client
+from gateway.transport.errors import judge_status, retry_after
+
+SCHEMA_VERSION = "2024-07-20T01:00:00.000Z"
+LANGUAGE = "en"
+
+_SUFFIX = f"v={SCHEMA_VERSION}&lang={LANGUAGE}"
+_KEY_TEXTS = ("invalid key", "invalid access token", "endpoint requires authentication")
+_TROUBLE = ("errtimeout", "errinternal", "errbaddata", "unknown error")
+_BATCH = MANIFEST.limits.batch_size or 200
+
+# How many failed calls may pass without one that succeeds before a batch counts as an outage, not as one bad id.
+_PROBES = 7
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class _Text(msgspec.Struct):
+    text: str = ""
+    error: str = ""
+
+
+def judge(response: httpx.Response) -> GatewayError | None:
+    """Tell what kind of failure an answer is, by status first, by text second; 404 is left to the caller."""
+    status = response.status_code
+    if status in (200, 206):
+        return None
+    text = _text_of(response)
+    # The service was seen to call good keys invalid with each of these statuses.
+    if status == 401 or (status in (400, 403) and text in _KEY_TEXTS):
+        return Unauthenticated("Guild Wars 2 does not accept this API key.", provider_code=text or None)
+    if status == 429:
+        return RateLimited(
+            "Guild Wars 2 asks to wait.", provider_code=text or None, retry_after=retry_after(response) or 1.0
+        )
+    if status == 503 and text == "api not active":
+        # It lasts for hours to days.
+        return UpstreamUnavailable("Guild Wars 2 has switched this off.", provider_code=text, retryable=False)
+    if text in _TROUBLE or (status >= 400 and not response.content):
+        return UpstreamUnavailable("Guild Wars 2 is in trouble.", provider_code=text or None)
+    if status == 403 and text.startswith("requires "):
+        scopes = tuple(part for part in text.split()[-1].split(",") if part)
+        return rules.lacking(scopes)
+    if status == 400 and text == "account does not have game access":
+        return Forbidden("The account has no access to the game.", provider_code=text)
+    return judge_status(response)
+
+
+def _text_of(response: httpx.Response) -> str:
+    try:
+        told = msgspec.json.decode(response.content, type=_Text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    return (told.text or told.error).strip().lower()
+
+
+class Upstream:
+    """The service as a backend; it keeps nothing but whose each credential is."""
+
+    manifest: Manifest = MANIFEST
+    kind = BackendKind.UPSTREAM
+
+    def __init__(self, client: Client, base_url: str, *, second_look: float = 1.0) -> None:
+        """`second_look`: seconds to wait before a key that was called invalid is tried once more."""
+        self.client = client
+        self.base_url = base_url.rstrip("/")
+        self.second_look = second_look
+        self.identities: MutableMapping[str, str] = LRUCache(maxsize=10_000)
+
+    def session(self, credential: Credential) -> UpstreamSession:
+        """Open a session for a caller."""
+        return UpstreamSession(self, credential)
+
+    async def owners(self) -> list[OwnerRef]:
+        """List no one: whose inventories there are, only the service knows."""
+        return []
+
+
+class UpstreamSession:
+    """One caller's reads of the service: each document is fetched once, whatever is asked of it."""
+
+    def __init__(self, upstream: Upstream, credential: Credential) -> None:
+        self._upstream = upstream
+        self._credential = credential
+        self._documents: Loader[tuple[str, Any], Any] = Loader[tuple[str, Any], Any].alone(self._fetch_document)
+        self._definitions: Loader[DefinitionRef, ItemDefinition] = Loader(self._fetch_definitions)
+        self._contents: Loader[ContainerRef, Contents] = Loader[ContainerRef, Contents].alone(self._read_contents)
+
+    async def aclose(self) -> None:
+        """Cancel the calls still under way."""
+        for loader in (self._contents, self._definitions, self._documents):
+            await loader.aclose()
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    async def _fetch_document(self, document: tuple[str, Any]) -> Any:
+        try:
+            return await self._fetch(*document)
+        except Unauthenticated:
+            if not self._credential:
+                raise
+            # A good key may for a moment be called invalid.
+            await asyncio.sleep(self._upstream.second_look)
+            return await self._fetch(*document)
+
+    async def _fetch(self, path: str, shape: Any) -> Any:
+        key = self._credential.part("key")
+        if key is None:
+            raise Unauthenticated("An API key of Guild Wars 2 is needed.")
+        response = await self._upstream.client.get(
+            f"{self._upstream.base_url}{path}?{_SUFFIX}",
+            headers={"Authorization": f"Bearer {key}"},
+            partition=self._credential.partition,
+        )
+        return None if response.status_code == 404 else wire.decode(response.content, shape)
+
+    async def _document(self, path: str, shape: type[T]) -> T | None:
+        return await self._documents.load((path, shape))
+
+    async def _names(self) -> list[str]:
+        return sorted(await self._document("/v2/characters", list[str]) or [])
+
+    async def _fetch_definitions(self, refs: Sequence[DefinitionRef]) -> Mapping[DefinitionRef, Any]:
+        found: dict[DefinitionRef, Any] = {}
+
+        async def fetch(endpoint: Endpoint, chunk: Sequence[DefinitionRef]) -> None:
+            try:
+                found.update(await self._fetch_batch(endpoint, chunk))
+            except GatewayError as error:
+                found.update(dict.fromkeys(chunk, error))
+
+        calls: list[Awaitable[None]] = []
+        for family, endpoint in ENDPOINTS.items():
+            wanted = [ref for ref in refs if ref.key.startswith(f"{family}:")]
+            calls += [fetch(endpoint, wanted[start : start + _BATCH]) for start in range(0, len(wanted), _BATCH)]
+        await asyncio.gather(*calls)
+        return found
+
+    async def _fetch_batch(self, endpoint: Endpoint, refs: Sequence[DefinitionRef]) -> Mapping[DefinitionRef, Any]:
+        """Read a batch; where one id spoils it, find that id by halving, so that it fails alone."""
+        try:
+            return await self._call_batch(endpoint, refs)
+        except UpstreamUnavailable as error:
+            if len(refs) == 1 or not error.retryable:
+                return dict.fromkeys(refs, error)
+        found: dict[DefinitionRef, Any] = {}
+        halves = _halves(refs)
+        failed, succeeded = 0, False
+        while halves:
+            half = halves.pop(0)
+            try:
+                found.update(await self._call_batch(endpoint, half, attempts=1))
+                succeeded = True
+            except GatewayError as error:
+                failed += 1
+                outage = failed >= _PROBES and not succeeded
+                if outage or len(half) == 1 or not isinstance(error, UpstreamUnavailable):
+                    found.update(dict.fromkeys(half, error))
+                if outage:
+                    found.update({ref: error for rest in halves for ref in rest})
+                    break
+                if len(half) > 1 and isinstance(error, UpstreamUnavailable):
+                    halves += _halves(half)
+        return found
+
+    async def _call_batch(
+        self, endpoint: Endpoint, refs: Sequence[DefinitionRef], *, attempts: int | None = None
+    ) -> Mapping[DefinitionRef, Any]:
+        by_number = {number_of(ref.key): ref for ref in refs}
+        ids = ",".join(map(str, by_number))
+        # No key is sent: the catalogue is the same for all.
+        response = await self._upstream.client.get(
+            f"{self._upstream.base_url}/v2/{endpoint.path}?ids={ids}&{_SUFFIX}", partition=ANONYMOUS, attempts=attempts
+        )
+        if response.status_code == 404:
+            return {}  # all ids provided are invalid
+        found: dict[DefinitionRef, Any] = {}
+        # Matched by id: neither the order nor the number of the entries is promised.
+        for raw in wire.decode(response.content, list[msgspec.Raw]):
+            ref = by_number.get(wire.decode(raw, wire.WireId).id)
+            if ref is not None:
+                try:
+                    found[ref] = endpoint.parse(wire.decode(raw, endpoint.shape))
+                except UpstreamInvalid as error:
+                    found[ref] = error
+        return found
+
+    # --- whose --------------------------------------------------------------------------------------------------------
+
+    async def identity(self) -> str:
+        """Give the account's name; asked once of the service, then known by the credential's hash."""
+        known = self._upstream.identities
+        name = known.get(self._credential.partition) if self._credential else None
+        if name is None:
+            account = await self._document("/v2/account", wire.WireAccount)
+            if account is None:
+                raise UpstreamInvalid("Guild Wars 2 does not know the account of this API key.")
+            name = known[self._credential.partition] = account.name
+        return name
+
+    async def _own(self, owner: str) -> bool:
+        """Tell whether this is the account of the key: of no other can anything be read."""
+        return await self.identity() == owner
+
+    async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
+        """Give the account of the key."""
+        mine = await self.identity()
+        found: dict[OwnerRef, InventoryOwner] = {}
+        for ref in refs:
+            if ref.owner == mine:
+                owner = found[ref] = InventoryOwner(provider=ProviderKey.GUILD_WARS_2, key=mine)
+                owner.name = mine
+        return found
+
+    async def facts_by_key(self, refs: Sequence[FactRef]) -> Results[FactRef, object]:
+        """Give the account, a character's summary, or what the service tells about the key."""
+        return await _each(refs, self._fact)
+
+    async def _fact(self, ref: FactRef) -> object | None:
+        if not await self._own(ref.owner):
+            return None
+        if ref.kind == ACCOUNT:
+            account = await self._document("/v2/account", wire.WireAccount)
+            return account and wire.parse_account(account)
+        if ref.kind == CREDENTIAL:
+            token = await self._document("/v2/tokeninfo", wire.WireToken)
+            return token and wire.parse_token(token)
+        if ref.kind == CHARACTER:
+            summary = await self._document(f"/v2/characters/{quote(ref.key, safe='')}", wire.WireCharacter)
+            return summary and wire.parse_character(summary)
+        return None
+
+    async def visibility_by_owner(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, bool]:
+        """Tell whether the key has the scopes that the inventory takes."""
+        return await _each(refs, self._visible)
+
+    async def _visible(self, ref: OwnerRef) -> bool | None:
+        if not await self._own(ref.owner):
+            return None
+        token = await self._document("/v2/tokeninfo", wire.WireToken)
+        return token is not None and set(rules.INVENTORY_SCOPES) <= set(token.permissions)
+
+    # --- containers ---------------------------------------------------------------------------------------------------
+
+    async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
+        """Give containers; a character costs its inventory, which tells that it exists, and what it carries."""
+        return await _each(refs, self._container)
+
+    async def _container(self, ref: ContainerRef) -> Container | None:
+        if not await self._own(ref.owner):
+            return None
+        owner = OwnerRef(ref.provider, ref.owner)
+        if ref.key in wire.STORAGE_NAMES:
+            return wire.storage(owner, ref.key)
+        if not ref.key.startswith("character:"):
+            return next((section for section in await self._sections(owner) if section.key == ref.key), None)
+        name, index = split_character(ref.key)
+        try:
+            contents = cast(
+                "CharacterContents | None", await self._contents.load(ref._replace(key=f"character:{name}"))
+            )
+        except Forbidden:
+            # Without the scope for inventories a character is still known by its name.
+            if index is None and name in await self._names():
+                return wire.parse_name(name, owner)
+            raise
+        if contents is None:
+            return None
+        if index is None:
+            return contents.container
+        return next((place.bag for place in contents.bag_slots if place.index == index), None)
+
+    async def _sections(self, owner: OwnerRef) -> list[Container]:
+        """List the sections of the material storage that the account's answer names."""
+        entries = await self._document("/v2/account/materials", list[wire.WireMaterial]) or []
+        categories = sorted({entry.category for entry in entries})
+        refs = [DefinitionRef(owner.provider, f"material:{category}") for category in categories]
+        names = await self._known(refs)
+        found: list[Container] = []
+        for category, ref in zip(categories, refs, strict=True):
+            known = names.get(ref)
+            found.append(wire.section(owner, category, known.name if known and known.name else category_key(category)))
+        return found
+
+    async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List the characters by name, then the account's storage."""
+        return await _each(asked, self._top_level)
+
+    async def _top_level(self, asked: Asked) -> ContainerConnection | None:
+        owner = cast("OwnerRef", asked.ref)
+        arguments = cast("ContainerArguments", asked.arguments)
+        if not await self._own(owner.owner):
+            return None
+        found: list[Container] = []
+        problems: list[SourceProblem] = []
+        if arguments.kind in (None, ContainerKind.CHARACTER):
+            try:
+                found += [wire.parse_name(name, owner) for name in await self._names()]
+            except GatewayError as error:
+                if arguments.kind is not None:
+                    raise
+                problems.append(problem(error, ProviderKey.GUILD_WARS_2, owner=owner.owner))
+        if arguments.kind in (None, ContainerKind.STORAGE):
+            found += [wire.storage(owner, key) for key in wire.STORAGE_NAMES]
+        return _connection(found, arguments, problems)
+
+    async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List a character's bags, or the sections of the material storage."""
+        return await _each(asked, self._children)
+
+    async def descendants_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List what lies below: no container here has grandchildren."""
+        return await _each(asked, self._children)
+
+    async def _children(self, asked: Asked) -> ContainerConnection | None:
+        ref = cast("ContainerRef", asked.ref)
+        if not await self._own(ref.owner):
+            return None
+        found: list[Container] = []
+        if ref.key == MATERIALS:
+            found = await self._sections(OwnerRef(ref.provider, ref.owner))
+        elif ref.key.startswith("character:") and "/" not in ref.key:
+            contents = cast("CharacterContents | None", await self._contents.load(ref))
+            if contents is None:
+                return None
+            found = [place.bag for place in contents.bag_slots if place.bag is not None]
+        return _connection(found, asked.arguments, ())
+
+    async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
+        """Read what lies in containers."""
+        return await _each(refs, self._contents_of)
+
+    async def _contents_of(self, ref: ContainerRef) -> Contents | None:
+        return await self._contents.load(ref) if await self._own(ref.owner) else None
+
+    async def _read_contents(self, ref: ContainerRef) -> Contents | None:
+        owner = OwnerRef(ref.provider, ref.owner)
+        if ref.key.startswith("character:"):
+            name, index = split_character(ref.key)
+            if index is not None:
+                return await self._bag_contents(ref, name, index)
+            path = f"/v2/characters/{quote(name, safe='')}/inventory"
+            inventory = await self._document(path, wire.WireInventory)
+            if inventory is None:
+                return None
+            held = wire.parse_inventory(inventory, owner, name)
+        elif ref.key in (BANK, SHARED):
+            path = "/v2/account/bank" if ref.key == BANK else "/v2/account/inventory"
+            slots = await self._document(path, list[wire.WireItem | None])
+            held = wire.parse_slots(slots or [], owner, ref.key)
+        elif ref.key == MATERIALS:
+            return rules.contents(wire.storage(owner, MATERIALS), (), ())
+        else:
+            entries = await self._document("/v2/account/materials", list[wire.WireMaterial])
+            held = wire.parse_materials(entries or [], owner)
+            section = next((child for child in held.children if child.key == ref.key), None)
+            return section and rules.contents(section, (), held.items)
+        return rules.contents(held.container, held.children, held.items)
+
+    async def _bag_contents(self, ref: ContainerRef, name: str, index: int) -> Contents | None:
+        carried = cast("CharacterContents | None", await self._contents.load(ref._replace(key=f"character:{name}")))
+        bags = [place.bag for place in carried.bag_slots] if carried else []
+        bag = bags[index] if index < len(bags) else None
+        return None if bag is None else _bag_as_laid(bag)
+
+    # --- items --------------------------------------------------------------------------------------------------------
+
+    async def items_by_key(self, refs: Sequence[ItemRef]) -> Results[ItemRef, Item]:
+        """Give holdings, by the container that their key names."""
+        return await _each(refs, self._item)
+
+    async def _item(self, ref: ItemRef) -> Item | None:
+        if not await self._own(ref.owner):
+            return None
+        container = ref.key.rpartition("/")[0]
+        contents = await self._contents.load(ContainerRef(ref.provider, ref.owner, container))
+        return next((item for item in contents.items if item.key == ref.key), None) if contents else None
+
+    async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
+        """List what lies directly in containers."""
+        return await _each(asked, self._items_in)
+
+    async def _items_in(self, asked: Asked) -> ItemConnection | None:
+        ref = cast("ContainerRef", asked.ref)
+        contents = await self._contents_of(ref)
+        return None if contents is None else await self._listed(contents.items, asked.arguments, [])
+
+    async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
+        """List all holdings; it takes every character's inventory and all storage."""
+        return await _each(asked, self._items_of)
+
+    async def _items_of(self, asked: Asked) -> ItemConnection | None:
+        owner = cast("OwnerRef", asked.ref)
+        if not await self._own(owner.owner):
+            return None
+        items, problems = await self._everything(owner)
+        return await self._listed(items, asked.arguments, problems)
+
+    async def _listed(
+        self, items: Sequence[Item], arguments: ItemArguments, problems: Sequence[SourceProblem]
+    ) -> ItemConnection:
+        definitions = await self._known(definitions_needed(items, arguments.passing, arguments.order))
+        return ItemConnection.of(list_items(items, arguments, definitions), problems)
+
+    async def _everything(self, owner: OwnerRef) -> tuple[list[Item], list[SourceProblem]]:
+        """Read all containers; one that fails is a problem, and only if all do is the first one's error raised."""
+        items: list[Item] = []
+        errors: list[tuple[str | None, GatewayError]] = []
+
+        async def read(key: str) -> None:
+            try:
+                if key == MATERIALS:
+                    entries = await self._document("/v2/account/materials", list[wire.WireMaterial])
+                    items.extend(wire.parse_materials(entries or [], owner).items)
+                    return
+                contents = await self._contents.load(ContainerRef(*owner, key))
+                if isinstance(contents, CharacterContents):
+                    bags = [place.bag for place in contents.bag_slots if place.bag is not None]
+                    items.extend(slot.item for bag in bags for slot in bag.slots or () if slot.item is not None)
+                elif contents is not None:
+                    items.extend(contents.items)
+            except GatewayError as error:
+                errors.append((key, error))
+
+        keys = [BANK, SHARED, MATERIALS]
+        try:
+            keys += [f"character:{name}" for name in await self._names()]
+        except GatewayError as error:
+            errors.append((None, error))
+        await asyncio.gather(*map(read, keys))
+        if errors and not items and len(errors) >= len(keys):
+            raise errors[0][1]
+        errors.sort(key=lambda entry: entry[0] or "")
+        return items, [
+            problem(error, ProviderKey.GUILD_WARS_2, owner=owner.owner, container=key) for key, error in errors
+        ]
+
+    async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """Sum quantities over all containers."""
+        return await _each(asked, self._totals)
+
+    async def _totals(self, asked: Asked) -> DefinitionConnection | None:
+        owner = cast("OwnerRef", asked.ref)
+        if not await self._own(owner.owner):
+            return None
+        items, problems = await self._everything(owner)
+        wanted = asked.arguments.filter or ItemFilter()
+        definitions = await self._known(definitions_needed(items, wanted, ItemOrder.NATURAL))
+        return DefinitionConnection.of(total_up(items, wanted, asked.arguments.window, definitions), problems)
+
+    async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> Results[OwnershipRef, bool]:
+        """Tell whether any container holds one."""
+        return await _each(refs, self._holds)
+
+    async def _holds(self, ref: OwnershipRef) -> bool | None:
+        if not await self._own(ref.owner):
+            return None
+        items, problems = await self._everything(OwnerRef(ref.provider, ref.owner))
+        if any(item.definition_key == ref.definition and item.quantity > 0 for item in items):
+            return True
+        if problems:
+            # What could not be read might hold it.
+            raise UpstreamUnavailable("Not every container could be read, so this cannot be told.")
+        return False
+
+    # --- the catalogue ------------------------------------------------------------------------------------------------
+
+    async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
+        """Give catalogue entries, in batches."""
+        return await _each(refs, self._definitions.load)
+
+    async def _known(self, refs: Sequence[DefinitionRef]) -> Definitions:
+        """Give the definitions that can be read: what a list is filtered by may be missing for some."""
+        found = await self.definitions_by_key(refs)
+        return {ref: entry for ref, entry in found.items() if isinstance(entry, ItemDefinition)}
+
+    async def definition_keys(self, kind: str) -> list[str]:
+        """List the ids of a whole endpoint of the catalogue."""
+        endpoint = ENDPOINTS[kind]
+        response = await self._upstream.client.get(
+            f"{self._upstream.base_url}/v2/{endpoint.path}?{_SUFFIX}", partition=ANONYMOUS
+        )
+        return [f"{kind}:{number}" for number in wire.decode(response.content, list[int])]
+
+    async def catalogue_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """Refuse: an inventory here has no bounded catalogue."""
+        raise Unsupported("Guild Wars 2 has no bounded catalogue.")
+
+    async def definitions_by_slot(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """Refuse: every slot here takes every item."""
+        raise Unsupported("Guild Wars 2 has no bounded catalogue.")
+
+    async def count_by_list(self, asked: Sequence[Asked]) -> Results[Asked, int]:
+        """Refuse: every list here is counted when it is read."""
+        raise Unsupported("Guild Wars 2 leaves no list uncounted.")
+
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+        """Refuse: the service is read-only."""
+        raise Unsupported("Guild Wars 2 is read-only.")
+
+
+def _bag_as_laid(bag: GuildWars2Bag) -> Contents:
+    slots = bag.slots or []
+    items = [slot.item for slot in slots if slot.item is not None]
+    return rules.contents(bag, (), items)
+
+
+def _connection(found: Sequence[Container], arguments: Any, problems: Sequence[SourceProblem]) -> ContainerConnection:
+    part = part_of(found, arguments.window, position=lambda container: Position(NATURAL, 0, container.sort))
+    return ContainerConnection.of(part, problems)
+
+
+def _halves(refs: Sequence[DefinitionRef]) -> list[Sequence[DefinitionRef]]:
+    middle = len(refs) // 2
+    return [refs[:middle], refs[middle:]]
+
+
+async def _each(keys: Sequence[K], read: Callable[[K], Awaitable[T]]) -> dict[K, T | GatewayError | None]:
+    """Read every key at once; one that fails does so alone."""
+    found = await asyncio.gather(*map(read, keys), return_exceptions=True)
+    results: dict[K, T | GatewayError | None] = {}
+    for key, entry in zip(keys, found, strict=True):
+        if isinstance(entry, BaseException) and not isinstance(entry, GatewayError):
+            raise entry
+        results[key] = entry
+    return results

@@ -1,0 +1,986 @@
+"""The payloads of the Guild Wars 2 API, both ways: strict in what is written, forgiving in what is read."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from gateway.model.arguments import ContainerKind
+from gateway.model.container import Container
+from gateway.model.definition import ItemDefinition
+from gateway.model.errors import UpstreamInvalid
+from gateway.model.ids import OwnerRef
+from gateway.model.item import Item
+from gateway.model.manifest import ProviderKey
+from gateway.model.ports import Holdings
+from gateway.model.scalars import BigInt, parse_time, render_time
+from gateway.model.slot import Slot
+from gateway.providers.guildwars2 import types as graph
+from gateway.providers.guildwars2.keys import (
+    BANK,
+    MATERIALS,
+    SHARED,
+    STORAGE_SORT,
+    bag_sort,
+    category_key,
+    category_sort,
+    character_key,
+    character_sort,
+    number_of,
+    place_sort,
+)
+from gateway.providers.guildwars2.types import (
+    GuildWars2Account,
+    GuildWars2Attribute,
+    GuildWars2Bag,
+    GuildWars2Character,
+    GuildWars2CharacterSummary,
+    GuildWars2Color,
+    GuildWars2Item,
+    GuildWars2ItemDefinition,
+    GuildWars2ItemStat,
+    GuildWars2MaterialCategory,
+    GuildWars2Skin,
+    GuildWars2Stats,
+    GuildWars2Storage,
+    GuildWars2Token,
+)
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+# --- the shapes, in the order in which their keys are written ---------------------------------------------------------
+
+Number = int | float
+
+
+class WireId(msgspec.Struct):
+    """What tells which entry of a batch this is."""
+
+    id: int
+
+
+class WireStats(msgspec.Struct):
+    """`stats` of an item."""
+
+    id: int
+    attributes: dict[str, Number] | None = None
+
+
+class WireItem(msgspec.Struct):
+    """A stack, as in inventory, bank and shared slots."""
+
+    id: int
+    # Not said to be optional, but a stack without a count is still a stack.
+    count: int = 1
+    charges: int | None = None
+    infusions: list[int] | None = None
+    upgrades: list[int] | None = None
+    upgrade_slot_indices: list[int] | None = None
+    skin: int | None = None
+    stats: WireStats | None = None
+    dyes: list[int | None] | None = None
+    binding: str | None = None
+    bound_to: str | None = None
+
+
+class WireBag(msgspec.Struct):
+    """A bag with its slots."""
+
+    id: int
+    size: int
+    inventory: list[WireItem | None]
+
+
+class WireInventory(msgspec.Struct):
+    """`/v2/characters/:id/inventory`."""
+
+    bags: list[WireBag | None]
+
+
+class WireMaterial(msgspec.Struct):
+    """An entry of `/v2/account/materials`."""
+
+    id: int
+    category: int
+    count: int
+    binding: str | None = None
+
+
+class WireInfusionSlot(msgspec.Struct):
+    flags: list[str] = []
+    item_id: int | None = None
+
+
+class WireAttributeModifier(msgspec.Struct):
+    key: str = msgspec.field(name="attribute")
+    modifier: int
+
+
+class WireBuff(msgspec.Struct):
+    skill_id: int
+    description: str | None = None
+
+
+class WireInfixUpgrade(msgspec.Struct):
+    id: int
+    attributes: list[WireAttributeModifier] = []
+    buff: WireBuff | None = None
+
+
+class WireItemDetails(msgspec.Struct):
+    type: str | None = None
+    weight_class: str | None = None
+    damage_type: str | None = None
+    min_power: int | None = None
+    max_power: int | None = None
+    defense: int | None = None
+    infusion_slots: list[WireInfusionSlot] | None = None
+    attribute_adjustment: Number | None = None
+    infix_upgrade: WireInfixUpgrade | None = None
+    suffix_item_id: int | None = None
+    # A string before the schema of 2020-11-17, empty for none.
+    secondary_suffix_item_id: int | str | None = None
+    stat_choices: list[int] | None = None
+    size: int | None = None
+    no_sell_or_sort: bool | None = None
+    charges: int | None = None
+    description: str | None = None
+    duration_ms: int | None = None
+    unlock_type: str | None = None
+    color_id: int | None = None
+    recipe_id: int | None = None
+    extra_recipe_ids: list[int] | None = None
+    guild_upgrade_id: int | None = None
+    apply_count: int | None = None
+    name: str | None = None
+    icon: str | None = None
+    skins: list[int] | None = None
+    minipet_id: int | None = None
+    vendor_ids: list[int] | None = None
+    flags: list[str] | None = None
+    infusion_upgrade_flags: list[str] | None = None
+    suffix: str | None = None
+    bonuses: list[str] | None = None
+
+
+class WireUpgrade(msgspec.Struct):
+    upgrade: str
+    item_id: int
+
+
+class WireItemDefinition(msgspec.Struct):
+    """`/v2/items`."""
+
+    id: int
+    name: str
+    type: str
+    level: int
+    rarity: str
+    vendor_value: int
+    game_types: list[str]
+    flags: list[str]
+    restrictions: list[str]
+    chat_link: str | None = None
+    icon: str | None = None
+    description: str | None = None
+    default_skin: int | None = None
+    details: WireItemDetails | None = None
+    upgrades_into: list[WireUpgrade] | None = None
+    upgrades_from: list[WireUpgrade] | None = None
+
+
+class WireDyeSlot(msgspec.Struct):
+    color_id: int
+    material: str
+
+
+class WireDyeSlots(msgspec.Struct):
+    default: list[WireDyeSlot | None] = []
+    overrides: dict[str, list[WireDyeSlot | None]] = {}
+
+
+class WireSkinDetails(msgspec.Struct):
+    type: str | None = None
+    weight_class: str | None = None
+    damage_type: str | None = None
+    dye_slots: WireDyeSlots | None = None
+
+
+class WireSkin(msgspec.Struct):
+    """`/v2/skins`."""
+
+    id: int
+    name: str
+    type: str
+    flags: list[str]
+    restrictions: list[str]
+    rarity: str | None = None
+    icon: str | None = None
+    description: str | None = None
+    details: WireSkinDetails | None = None
+
+
+class WireStatAttribute(msgspec.Struct):
+    key: str = msgspec.field(name="attribute")
+    multiplier: Number
+    value: Number
+
+
+class WireItemStat(msgspec.Struct):
+    """`/v2/itemstats`; an older sketch had a map of attributes."""
+
+    id: int
+    name: str
+    attributes: list[WireStatAttribute] | dict[str, Number]
+
+
+class WireDye(msgspec.Struct):
+    brightness: Number
+    contrast: Number
+    hue: Number
+    saturation: Number
+    lightness: Number
+    rgb: list[int]
+
+
+class WireColor(msgspec.Struct):
+    """`/v2/colors`."""
+
+    id: int
+    name: str
+    base_rgb: list[int]
+    cloth: WireDye
+    leather: WireDye
+    metal: WireDye
+    fur: WireDye | None = None
+    item: int | None = None
+    categories: list[str] | None = None
+
+
+class WireMaterialCategory(msgspec.Struct):
+    """`/v2/materials`."""
+
+    id: int
+    name: str
+    items: list[int]
+    order: int
+
+
+class WireWorldVersusWorld(msgspec.Struct):
+    team_id: int | None = None
+    rank: int | None = None
+
+
+class WireAccount(msgspec.Struct):
+    """`/v2/account` in the schema of 2024-07-20; `wvw_rank` is read from older ones."""
+
+    id: str
+    name: str
+    age: int | None = None
+    last_modified: str | None = None
+    world: int | None = None
+    guilds: list[str] | None = None
+    guild_leader: list[str] | None = None
+    created: str | None = None
+    access: list[str] | None = None
+    commander: bool | None = None
+    fractal_level: int | None = None
+    daily_ap: int | None = None
+    monthly_ap: int | None = None
+    build_storage_slots: int | None = None
+    wvw: WireWorldVersusWorld | None = None
+    wvw_rank: int | None = None
+
+
+class WireCrafting(msgspec.Struct):
+    discipline: str
+    rating: int
+    active: bool
+
+
+class WireCharacter(msgspec.Struct):
+    """`/v2/characters/:id`, without `bags`."""
+
+    name: str
+    race: str | None = None
+    gender: str | None = None
+    profession: str | None = None
+    level: int | None = None
+    guild: str | None = None
+    age: int | None = None
+    created: str | None = None
+    last_modified: str | None = None
+    deaths: int | None = None
+    title: int | None = None
+    crafting: list[WireCrafting] | None = None
+    build_tabs_unlocked: int | None = None
+    active_build_tab: int | None = None
+    equipment_tabs_unlocked: int | None = None
+    active_equipment_tab: int | None = None
+
+
+class WireToken(msgspec.Struct):
+    """`/v2/tokeninfo`."""
+
+    id: str
+    name: str
+    permissions: list[str]
+    type: str | None = None
+    issued_at: str | None = None
+    expires_at: str | None = None
+    urls: list[str] | None = None
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def decode(data: bytes, shape: type[T]) -> T:
+    """Read an answer of the service; UpstreamInvalid tells where its shape is another."""
+    try:
+        return msgspec.json.decode(data, type=shape, strict=False)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UpstreamInvalid(f"The service's answer is not in its format: {_told(error)}.") from None
+
+
+def _told(error: Exception) -> str:
+    # msgspec tells the types and the path, never a value
+    return str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
+
+
+def _graph(kind: type[T], wire: object, **others: object) -> T:
+    """Make a graph type from the wire struct whose fields have the same names."""
+    struct = cast("Any", wire)
+    return kind(**{name: getattr(struct, name) for name in struct.__struct_fields__ if name not in others}, **others)
+
+
+def _maybe(make: Callable[[Any], T], value: object) -> T | None:
+    return None if value is None else make(value)
+
+
+def _each(make: Callable[[Any], T], values: Iterable[Any] | None) -> list[T] | None:
+    return None if values is None else [make(value) for value in values]
+
+
+def _time(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise UpstreamInvalid("The service's answer holds a time that is none.") from None
+
+
+# The names that the game shows, accepted for the ones that the API writes.
+_SYNONYMS = {
+    "Expertise": "ConditionDuration",
+    "Ferocity": "CritDamage",
+    "Concentration": "BoonDuration",
+    "HealingPower": "Healing",
+}
+
+
+def _stats(wire: WireStats) -> GuildWars2Stats:
+    attributes = None
+    if wire.attributes is not None:
+        attributes = [
+            # Keys have no spaces, though the service's document writes some with one.
+            GuildWars2Attribute(key=_SYNONYMS.get(key.replace(" ", ""), key.replace(" ", "")), amount=amount)
+            for key, amount in wire.attributes.items()
+        ]
+    return GuildWars2Stats(id=wire.id, attributes=attributes)
+
+
+def _item(wire: WireItem, owner: OwnerRef, container: str, container_sort: str, index: int) -> GuildWars2Item:
+    slot = str(index)
+    return GuildWars2Item(
+        owner=owner,
+        key=f"{container}/{slot}",
+        container_key=container,
+        slot_key=slot,
+        sort=place_sort(container_sort, index),
+        definition_key=f"item:{wire.id}",
+        quantity=BigInt(wire.count),
+        charges=wire.charges,
+        infusion_ids=wire.infusions,
+        upgrade_ids=wire.upgrades,
+        given_slot_indices=wire.upgrade_slot_indices,
+        skin_id=wire.skin,
+        stats=None if wire.stats is None else _stats(wire.stats),
+        dye_ids=wire.dyes,
+        binding=wire.binding,
+        # Without `Character` it means nothing.
+        bound_to=wire.bound_to if wire.binding == "Character" else None,
+    )
+
+
+def parse_inventory(wire: WireInventory, owner: OwnerRef, name: str) -> Holdings:
+    """Read a character's bags: `/v2/characters/:id/inventory`."""
+    key, bags, items = character_key(name), list[Container](), list[Item]()
+    for index, found in enumerate(wire.bags):
+        if found is None:
+            continue
+        bag = GuildWars2Bag(
+            owner=owner,
+            key=f"{key}/{index}",
+            parent_key=key,
+            sort=bag_sort(name, index),
+            name=f"Bag {index + 1}",
+            kind=ContainerKind.BAG,
+            index=index,
+            size=found.size,
+            definition_key=f"item:{found.id}",
+        )
+        bags.append(bag)
+        items += [
+            _item(item, owner, bag.key, bag.sort, place)
+            for place, item in enumerate(found.inventory)
+            if item is not None
+        ]
+        # Longer than the bag says: the longer length counts. Kept through empty places at the end as well.
+        bag.size = max(found.size, len(found.inventory))
+    character = parse_name(name, owner)
+    character.bag_slot_count = len(wire.bags)
+    return Holdings(container=character, children=bags, items=items)
+
+
+def parse_name(name: str, owner: OwnerRef) -> GuildWars2Character:
+    """Make a character known by name alone: an entry of `/v2/characters`."""
+    return GuildWars2Character(
+        owner=owner, key=character_key(name), sort=character_sort(name), name=name, kind=ContainerKind.CHARACTER
+    )
+
+
+STORAGE_NAMES = {BANK: "Bank", SHARED: "Shared inventory", MATERIALS: "Material storage"}
+
+
+def storage(owner: OwnerRef, key: str) -> GuildWars2Storage:
+    """Make the bank, the shared inventory or the material storage."""
+    return GuildWars2Storage(
+        owner=owner, key=key, sort=STORAGE_SORT[key], name=STORAGE_NAMES[key], kind=ContainerKind.STORAGE
+    )
+
+
+def parse_slots(wire: Sequence[WireItem | None], owner: OwnerRef, key: str) -> Holdings:
+    """Read `/v2/account/bank` or `/v2/account/inventory`."""
+    container = storage(owner, key)
+    container.slot_count = len(wire)
+    items = [_item(item, owner, key, container.sort, index) for index, item in enumerate(wire) if item is not None]
+    return Holdings(container=container, items=[*items])
+
+
+def parse_materials(wire: Sequence[WireMaterial], owner: OwnerRef) -> Holdings:
+    """Read `/v2/account/materials`; the sections are named by the catalogue."""
+    sections = {category: section(owner, category) for category in sorted({entry.category for entry in wire})}
+    items: list[Item] = []
+    for entry in wire:
+        container = sections[entry.category]
+        items.append(
+            GuildWars2Item(
+                owner=owner,
+                key=f"{container.key}/{entry.id}",
+                container_key=container.key,
+                sort=place_sort(container.sort, entry.id),
+                definition_key=f"item:{entry.id}",
+                quantity=BigInt(entry.count),
+                binding=entry.binding,
+            )
+        )
+    return Holdings(container=storage(owner, MATERIALS), children=[*sections.values()], items=items)
+
+
+def section(owner: OwnerRef, category: int, name: str = "") -> GuildWars2Storage:
+    """Make a section of the material storage; its name comes from the catalogue, its key stands in for none."""
+    return GuildWars2Storage(
+        owner=owner,
+        key=category_key(category),
+        parent_key=MATERIALS,
+        sort=category_sort(category),
+        name=name,
+        kind=ContainerKind.STORAGE,
+        definition_key=f"material:{category}",
+    )
+
+
+def parse_definition(wire: WireItemDefinition) -> GuildWars2ItemDefinition:
+    """Read an entry of `/v2/items`."""
+    return GuildWars2ItemDefinition(
+        provider=ProviderKey.GUILD_WARS_2,
+        key=f"item:{wire.id}",
+        kind=wire.type,
+        name=wire.name,
+        description=wire.description,
+        icon=wire.icon,
+        rarity=wire.rarity,
+        level=wire.level,
+        vendor_value=wire.vendor_value,
+        default_skin_id=wire.default_skin,
+        game_types=wire.game_types,
+        flags=wire.flags,
+        restrictions=wire.restrictions,
+        chat_link=wire.chat_link or chat_link(wire.id),
+        details=_maybe(_item_details, wire.details),
+        upgrades_into=_each(lambda entry: _graph(graph.GuildWars2Upgrade, entry), wire.upgrades_into),
+        upgrades_from=_each(lambda entry: _graph(graph.GuildWars2Upgrade, entry), wire.upgrades_from),
+    )
+
+
+def chat_link(item: int) -> str:
+    """Work out the code that shows one plain item in the game's chat."""
+    return f"[&{base64.b64encode(bytes((2, 1)) + item.to_bytes(3, 'little') + bytes(1)).decode()}]"
+
+
+def _item_details(wire: WireItemDetails) -> graph.GuildWars2ItemDetails:
+    secondary = wire.secondary_suffix_item_id
+    if isinstance(secondary, str):
+        secondary = int(secondary) if secondary.isdecimal() else None
+    return _graph(
+        graph.GuildWars2ItemDetails,
+        wire,
+        secondary_suffix_item_id=secondary,
+        infusion_slots=_each(lambda slot: _graph(graph.GuildWars2InfusionSlot, slot), wire.infusion_slots),
+        infix_upgrade=_maybe(_infix, wire.infix_upgrade),
+    )
+
+
+def _infix(wire: WireInfixUpgrade) -> graph.GuildWars2InfixUpgrade:
+    return graph.GuildWars2InfixUpgrade(
+        id=wire.id,
+        attributes=[_graph(graph.GuildWars2AttributeModifier, entry) for entry in wire.attributes],
+        buff=_maybe(lambda buff: _graph(graph.GuildWars2Buff, buff), wire.buff),
+    )
+
+
+def _dye_slots(wire: Sequence[WireDyeSlot | None]) -> list[graph.GuildWars2DyeSlot | None]:
+    return [None if slot is None else _graph(graph.GuildWars2DyeSlot, slot) for slot in wire]
+
+
+def parse_skin(wire: WireSkin) -> GuildWars2Skin:
+    """Read an entry of `/v2/skins`."""
+    details = None
+    if wire.details is not None:
+        dyes = wire.details.dye_slots
+        details = _graph(
+            graph.GuildWars2SkinDetails,
+            wire.details,
+            dye_slots=None
+            if dyes is None
+            else graph.GuildWars2DyeSlots(
+                default=_dye_slots(dyes.default),
+                overrides=[
+                    graph.GuildWars2DyeOverride(body=body, slots=_dye_slots(slots))
+                    for body, slots in dyes.overrides.items()
+                ],
+            ),
+        )
+    return GuildWars2Skin(
+        provider=ProviderKey.GUILD_WARS_2,
+        key=f"skin:{wire.id}",
+        kind=wire.type,
+        name=wire.name,
+        description=wire.description,
+        icon=wire.icon,
+        rarity=wire.rarity,
+        flags=wire.flags,
+        restrictions=wire.restrictions,
+        details=details,
+    )
+
+
+def parse_item_stat(wire: WireItemStat) -> GuildWars2ItemStat:
+    """Read an entry of `/v2/itemstats`."""
+    attributes = wire.attributes
+    if isinstance(attributes, dict):
+        attributes = [WireStatAttribute(key=key, multiplier=factor, value=0) for key, factor in attributes.items()]
+    return GuildWars2ItemStat(
+        provider=ProviderKey.GUILD_WARS_2,
+        key=f"stat:{wire.id}",
+        name=wire.name,
+        attributes=[_graph(graph.GuildWars2StatAttribute, entry) for entry in attributes],
+    )
+
+
+def parse_color(wire: WireColor) -> GuildWars2Color:
+    """Read an entry of `/v2/colors`."""
+    return GuildWars2Color(
+        provider=ProviderKey.GUILD_WARS_2,
+        key=f"color:{wire.id}",
+        name=wire.name,
+        base_rgb=wire.base_rgb,
+        cloth=_graph(graph.GuildWars2Dye, wire.cloth),
+        leather=_graph(graph.GuildWars2Dye, wire.leather),
+        metal=_graph(graph.GuildWars2Dye, wire.metal),
+        fur=_maybe(lambda dye: _graph(graph.GuildWars2Dye, dye), wire.fur),
+        item_id=wire.item,
+        categories=wire.categories or [],
+    )
+
+
+def parse_material_category(wire: WireMaterialCategory) -> GuildWars2MaterialCategory:
+    """Read an entry of `/v2/materials`."""
+    return GuildWars2MaterialCategory(
+        provider=ProviderKey.GUILD_WARS_2,
+        key=f"material:{wire.id}",
+        name=wire.name,
+        order=wire.order,
+        item_ids=wire.items,
+    )
+
+
+def parse_account(wire: WireAccount) -> GuildWars2Account:
+    """Read `/v2/account`, of any schema version."""
+    wvw = _maybe(lambda found: _graph(graph.GuildWars2WorldVersusWorld, found), wire.wvw)
+    if wire.wvw_rank is not None:
+        wvw = wvw or graph.GuildWars2WorldVersusWorld()
+        wvw.rank = wvw.rank if wvw.rank is not None else wire.wvw_rank
+    return GuildWars2Account(
+        id=wire.id,
+        name=wire.name,
+        age=_maybe(BigInt, wire.age),
+        world=wire.world,
+        guilds=wire.guilds,
+        guild_leader=wire.guild_leader,
+        created=_time(wire.created),
+        access=wire.access,
+        commander=wire.commander,
+        last_modified=_time(wire.last_modified),
+        fractal_level=wire.fractal_level,
+        daily_ap=wire.daily_ap,
+        monthly_ap=wire.monthly_ap,
+        build_storage_slots=wire.build_storage_slots,
+        wvw=wvw,
+    )
+
+
+def parse_character(wire: WireCharacter) -> GuildWars2CharacterSummary:
+    """Read `/v2/characters/:id` without its bags."""
+    return _graph(
+        GuildWars2CharacterSummary,
+        wire,
+        created=_time(wire.created),
+        last_modified=_time(wire.last_modified),
+        crafting=_each(lambda craft: _graph(graph.GuildWars2Crafting, craft), wire.crafting),
+    )
+
+
+def parse_token(wire: WireToken) -> GuildWars2Token:
+    """Read `/v2/tokeninfo`, of any schema version."""
+    return _graph(GuildWars2Token, wire, issued_at=_time(wire.issued_at), expires_at=_time(wire.expires_at))
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _plain(number: float) -> Number:
+    """Write whole numbers without a fraction, as the service does."""
+    return int(number) if number == int(number) else number
+
+
+def _written(struct: type[S], value: object, **others: object) -> S:
+    """Make a wire struct from the graph type whose fields have the same names."""
+    return struct(**{name: getattr(value, name) for name in struct.__struct_fields__ if name not in others}, **others)
+
+
+def _builtins(struct: msgspec.Struct, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Give the JSON object of a struct: absent fields left out, never null; `extra` put back in its place."""
+    written = _pruned(msgspec.to_builtins(struct))
+    return merged(written, extra) if extra else written
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _pruned(part) for name, part in cast("dict[str, Any]", value).items() if part is not None}
+    return [_pruned(part) for part in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def _item_struct(item: GuildWars2Item) -> WireItem:
+    stats = None
+    if item.stats is not None:
+        chosen = item.stats.attributes
+        stats = WireStats(
+            id=item.stats.id,
+            attributes=None if chosen is None else {entry.key: _plain(entry.amount) for entry in chosen},
+        )
+    return WireItem(
+        id=number_of(item.definition_key or ""),
+        count=item.quantity,
+        charges=item.charges,
+        infusions=item.infusion_ids,
+        upgrades=item.upgrade_ids,
+        upgrade_slot_indices=item.given_slot_indices,
+        skin=item.skin_id,
+        stats=stats,
+        dyes=item.dye_ids,
+        binding=item.binding,
+        bound_to=item.bound_to,
+    )
+
+
+def render_item(item: GuildWars2Item, *, whole: bool = False) -> dict[str, Any]:
+    """Write a stack; `whole` adds what the contract does not know."""
+    return _builtins(_item_struct(item), item.extra if whole else None)
+
+
+def render_slots(slots: Sequence[Slot], *, whole: bool = False) -> list[dict[str, Any] | None]:
+    """Write slots in order, null where they are empty."""
+    return [
+        None if slot.item is None else render_item(cast("GuildWars2Item", slot.item), whole=whole) for slot in slots
+    ]
+
+
+def render_bag(bag: GuildWars2Bag, slots: Sequence[Slot], *, whole: bool = False) -> dict[str, Any]:
+    """Write a bag with its slots."""
+    rendered: dict[str, Any] = {
+        "id": number_of(bag.definition_key or ""),
+        "size": bag.size,
+        "inventory": render_slots(slots, whole=whole),
+    }
+    return merged(rendered, bag.extra) if whole and bag.extra else rendered
+
+
+def render_inventory(contents: graph.CharacterContents, *, whole: bool = False) -> dict[str, Any]:
+    """Write `/v2/characters/:id/inventory`."""
+    return {
+        "bags": [
+            None if place.bag is None else render_bag(place.bag, place.bag.slots or [], whole=whole)
+            for place in contents.bag_slots
+        ]
+    }
+
+
+def render_material(item: GuildWars2Item, *, whole: bool = False) -> dict[str, Any]:
+    """Write an entry of `/v2/account/materials`."""
+    return _builtins(
+        WireMaterial(
+            id=number_of(item.definition_key or ""),
+            category=number_of(item.container_key or ""),
+            count=item.quantity,
+            binding=item.binding,
+        ),
+        item.extra if whole else None,
+    )
+
+
+def _render_item_definition(item: GuildWars2ItemDefinition) -> msgspec.Struct:
+    details = item.details
+    written = None
+    if details is not None:
+        infix = details.infix_upgrade
+        written = _written(
+            WireItemDetails,
+            details,
+            attribute_adjustment=_maybe(_plain, details.attribute_adjustment),
+            infusion_slots=_each(lambda slot: _written(WireInfusionSlot, slot), details.infusion_slots),
+            infix_upgrade=None
+            if infix is None
+            else WireInfixUpgrade(
+                id=infix.id,
+                attributes=[_written(WireAttributeModifier, entry) for entry in infix.attributes],
+                buff=_maybe(lambda buff: _written(WireBuff, buff), infix.buff),
+            ),
+        )
+    return WireItemDefinition(
+        id=number_of(item.key),
+        name=item.name or "",
+        type=item.kind or "",
+        level=item.level,
+        rarity=item.rarity or "",
+        vendor_value=item.vendor_value,
+        game_types=item.game_types,
+        flags=item.flags,
+        restrictions=item.restrictions,
+        chat_link=item.chat_link,
+        icon=item.icon,
+        description=item.description,
+        default_skin=item.default_skin_id,
+        details=written,
+        upgrades_into=_each(lambda entry: _written(WireUpgrade, entry), item.upgrades_into),
+        upgrades_from=_each(lambda entry: _written(WireUpgrade, entry), item.upgrades_from),
+    )
+
+
+def _render_dye_slots(slots: Sequence[graph.GuildWars2DyeSlot | None]) -> list[WireDyeSlot | None]:
+    return [None if slot is None else _written(WireDyeSlot, slot) for slot in slots]
+
+
+def _render_skin(skin: GuildWars2Skin) -> msgspec.Struct:
+    details = None
+    if skin.details is not None:
+        dyes = skin.details.dye_slots
+        details = _written(
+            WireSkinDetails,
+            skin.details,
+            dye_slots=None
+            if dyes is None
+            else WireDyeSlots(
+                default=_render_dye_slots(dyes.default),
+                overrides={override.body: _render_dye_slots(override.slots) for override in dyes.overrides},
+            ),
+        )
+    return WireSkin(
+        id=number_of(skin.key),
+        name=skin.name or "",
+        type=skin.kind or "",
+        flags=skin.flags,
+        restrictions=skin.restrictions,
+        rarity=skin.rarity,
+        icon=skin.icon,
+        description=skin.description,
+        details=details,
+    )
+
+
+def _render_item_stat(stat: GuildWars2ItemStat) -> msgspec.Struct:
+    return WireItemStat(
+        id=number_of(stat.key),
+        name=stat.name or "",
+        attributes=[
+            WireStatAttribute(
+                key=entry.key,
+                multiplier=_plain(entry.multiplier),
+                value=_plain(entry.value),
+            )
+            for entry in stat.attributes
+        ],
+    )
+
+
+def _render_dye(dye: graph.GuildWars2Dye) -> WireDye:
+    return WireDye(
+        brightness=_plain(dye.brightness),
+        contrast=_plain(dye.contrast),
+        hue=_plain(dye.hue),
+        saturation=_plain(dye.saturation),
+        lightness=_plain(dye.lightness),
+        rgb=dye.rgb,
+    )
+
+
+def _render_color(color: GuildWars2Color) -> msgspec.Struct:
+    return WireColor(
+        id=number_of(color.key),
+        name=color.name or "",
+        base_rgb=color.base_rgb,
+        cloth=_render_dye(color.cloth),
+        leather=_render_dye(color.leather),
+        metal=_render_dye(color.metal),
+        fur=_maybe(_render_dye, color.fur),
+        item=color.item_id,
+        categories=color.categories,
+    )
+
+
+def _render_material_category(category: GuildWars2MaterialCategory) -> msgspec.Struct:
+    return WireMaterialCategory(
+        id=number_of(category.key), name=category.name or "", items=category.item_ids, order=category.order
+    )
+
+
+def render_definition(definition: ItemDefinition, *, whole: bool = True) -> dict[str, Any]:
+    """Write an entry of the catalogue."""
+    match definition:
+        case GuildWars2ItemDefinition():
+            struct = _render_item_definition(definition)
+        case GuildWars2Skin():
+            struct = _render_skin(definition)
+        case GuildWars2ItemStat():
+            struct = _render_item_stat(definition)
+        case GuildWars2Color():
+            struct = _render_color(definition)
+        case GuildWars2MaterialCategory():
+            struct = _render_material_category(definition)
+        case _:
+            raise TypeError(f"{type(definition).__name__} is no definition of this provider")
+    return _builtins(struct, definition.extra if whole else None)
+
+
+def _when(moment: datetime | None) -> str | None:
+    return None if moment is None else render_time(moment)
+
+
+def render_account(account: GuildWars2Account, *, whole: bool = True) -> dict[str, Any]:
+    """Write `/v2/account` in the newest schema."""
+    wvw = _maybe(lambda found: _written(WireWorldVersusWorld, found), account.wvw)
+    written = _written(
+        WireAccount,
+        account,
+        created=_when(account.created),
+        last_modified=_when(account.last_modified),
+        wvw=wvw,
+        wvw_rank=None,
+    )
+    return _builtins(written, account.extra if whole else None)
+
+
+def render_character(summary: GuildWars2CharacterSummary, *, whole: bool = True) -> dict[str, Any]:
+    """Write `/v2/characters/:id` in the newest schema, without its bags."""
+    written = _written(
+        WireCharacter,
+        summary,
+        created=_when(summary.created),
+        last_modified=_when(summary.last_modified),
+        crafting=_each(lambda craft: _written(WireCrafting, craft), summary.crafting),
+    )
+    return _builtins(written, summary.extra if whole else None)
+
+
+def render_token(token: GuildWars2Token) -> dict[str, Any]:
+    """Write `/v2/tokeninfo` in the newest schema."""
+    return _builtins(_written(WireToken, token, issued_at=_when(token.issued_at), expires_at=_when(token.expires_at)))
+
+
+# --- what the contract does not know ----------------------------------------------------------------------------------
+
+
+def leftover(read: object, written: object) -> dict[str, Any] | None:
+    """Give what a payload holds that its rendering lacks: objects by key, lists of equal length by index."""
+    found = _leftover(read, written)
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+
+
+_NOTHING = object()
+
+
+def _leftover(read: object, written: object) -> object:
+    if isinstance(read, dict) and isinstance(written, dict):
+        left: dict[str, Any] = {}
+        for name, part in cast("dict[str, Any]", read).items():
+            over = _leftover(part, cast("dict[str, Any]", written)[name]) if name in written else part
+            # A null that we leave out is no loss.
+            if over is not _NOTHING and not (over is None and name not in written):
+                left[name] = over
+        return left or _NOTHING
+    if (
+        isinstance(read, list)
+        and isinstance(written, list)
+        and len(cast("list[Any]", read)) == len(cast("list[Any]", written))
+    ):
+        pairs = zip(cast("list[Any]", read), cast("list[Any]", written), strict=True)
+        by_index = {str(index): over for index, (a, b) in enumerate(pairs) if (over := _leftover(a, b)) is not _NOTHING}
+        return {_BY_INDEX: by_index} if by_index else _NOTHING
+    return _NOTHING
+
+
+_BY_INDEX = "[]"
+
+
+def merged(written: Any, extra: Any) -> Any:
+    """Put back into a rendering what `leftover` found."""
+    if not isinstance(extra, dict):
+        return written
+    more = cast("dict[str, Any]", extra)
+    if isinstance(written, list):
+        by_index = cast("dict[str, Any]", more.get(_BY_INDEX, {}))
+        parts = enumerate(cast("list[Any]", written))
+        return [merged(part, by_index.get(str(index))) for index, part in parts]
+    if isinstance(written, dict):
+        known = cast("dict[str, Any]", written)
+        return {
+            **{name: merged(part, more.get(name)) for name, part in known.items()},
+            **{name: part for name, part in more.items() if name not in known},
+        }
+    return written

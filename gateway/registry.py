@@ -1,0 +1,12 @@
+"""Every provider, by hand, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gateway.providers.guildwars2 import PROVIDER as GUILDWARS2
+from gateway.providers.provider import Provider
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType({provider.key: provider for provider in (GUILDWARS2,)})
+"""The providers by key, in the order in which they are shown."""

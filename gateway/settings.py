@@ -1,0 +1,124 @@
+"""What the person who runs the gateway may set: `gateway.toml`, and `GATEWAY_*` variables, which win."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class Section(BaseModel):
+    """A table of the settings; a name that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(Section):
+    """Where and how the gateway serves."""
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on; the loopback unless told otherwise.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
+    token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="The bearer token that callers from elsewhere than the loopback must send.",
+    )
+    max_body_bytes: int = Field(default=262_144, ge=1_024, description="The largest request body, in bytes.")
+    max_tokens: int = Field(default=4_000, ge=100, description="The most tokens that a GraphQL document may have.")
+    timeout: float = Field(default=30.0, gt=0, description="Seconds that one GraphQL operation may take in all.")
+    graphiql: bool = Field(default=True, description="Whether browsers get GraphiQL at `/graphql`.")
+    rest: bool = Field(default=True, description="Whether the providers' own dialects are served under `/rest`.")
+    rest_rate_limit: bool = Field(
+        default=True, description="Whether the dialects hold callers to the service's own rate limit."
+    )
+    node_fields: bool = Field(
+        default=True, description="Whether the schema has `node` and `nodes`; off for supergraphs that have their own."
+    )
+
+
+class StoreSettings(Section):
+    """Where the local store is."""
+
+    url: str = Field(
+        default="sqlite:///gateway.db",
+        description="`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.",
+    )
+
+
+class LogSettings(Section):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe that is logged."
+    )
+    format: Literal["text", "json"] = Field(default="text", description="For people, or one JSON object a line.")
+
+
+class ProviderSettings(Section):
+    """How one provider is reached."""
+
+    backend: Literal["local", "upstream"] = Field(
+        default="local", description="`local`: this gateway's own store; `upstream`: the provider's service over HTTP."
+    )
+    base_url: str | None = Field(
+        default=None, description="The service's address, where it has one host; its public one, if absent."
+    )
+    base_urls: dict[str, str] = Field(
+        default_factory=dict[str, str], description="The service's addresses by host name, where it has several."
+    )
+    timeout: float = Field(default=10.0, gt=0, description="Seconds that one call of the service may take.")
+    credentials: dict[str, SecretStr] = Field(
+        default_factory=dict[str, SecretStr],
+        description="The gateway's own credential, used where the caller sends none.",
+    )
+
+    def addresses(self, public: Mapping[str, str]) -> dict[str, str]:
+        """Give the service's addresses by host name: its public ones, but for those that are set."""
+        only = {} if self.base_url is None else dict.fromkeys(public, self.base_url)
+        return {**public, **only, **self.base_urls}
+
+
+class Settings(BaseSettings):
+    """All settings; each may come from the file, or from a variable such as `GATEWAY_SERVER__PORT`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_nested_delimiter="__", extra="forbid", frozen=True, toml_file="gateway.toml"
+    )
+
+    server: ServerSettings = Field(default_factory=ServerSettings, description="Where and how the gateway serves.")
+    store: StoreSettings = Field(default_factory=StoreSettings, description="Where the local store is.")
+    log: LogSettings = Field(default_factory=LogSettings, description="What is logged.")
+    providers: dict[str, ProviderSettings] = Field(
+        default_factory=dict[str, ProviderSettings], description="How each provider is reached."
+    )
+
+    def provider(self, key: str) -> ProviderSettings:
+        """Give the settings of one provider."""
+        return self.providers.get(key) or ProviderSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take variables before the file."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def read(cls, file: Path | None = None, **values: Any) -> Settings:
+        """Read the settings; `file` instead of `gateway.toml`. Raises pydantic's ValidationError."""
+        if file is None:
+            return cls(**values)
+
+        class FromFile(cls):
+            model_config = SettingsConfigDict(toml_file=file)
+
+        return FromFile(**values)

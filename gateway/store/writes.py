@@ -1,0 +1,329 @@
+"""Writes: what a transaction that holds an owner's lock can change; everything it reads is of that transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Delete, Table, and_, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import Executable
+
+from gateway.model.container import Container
+from gateway.model.definition import ItemDefinition
+from gateway.model.errors import InvalidInput
+from gateway.model.ids import ContainerRef, FactRef, ItemRef, OwnerRef
+from gateway.model.item import Item
+from gateway.model.owner import InventoryOwner
+from gateway.model.ports import Fact, Holdings, Record
+from gateway.model.positions import microseconds
+from gateway.store.arrays import packed, unpacked
+from gateway.store.details import Codec
+from gateway.store.reads import Reads
+from gateway.store.rows import Row, checked, container_row, definition_row, fact_row, item_row, owner_row, storable
+from gateway.store.tables import (
+    CHANGES,
+    CONTAINERS,
+    DEFINITIONS,
+    FACTS,
+    ITEMS,
+    LOCKS,
+    OWNERS,
+    TEXT,
+    owner_text,
+)
+
+_WORDS: tuple[str, ...] = ("owners", "containers", "items", "facts", "definitions")
+
+CHUNK = 1_000
+"""How many rows an import gathers before it writes them."""
+
+
+class Writer(Reads):
+    """The reads and writes of one transaction; what it writes must belong to an owner whose lock it holds."""
+
+    def __init__(self, codec: Codec, connection: AsyncConnection) -> None:
+        super().__init__(codec, self._rows)
+        self._connection = connection
+        self._sqlite = connection.dialect.name == "sqlite"
+        self._locked: set[str] = set()
+
+    async def lock(self, *refs: OwnerRef) -> None:
+        """Wait until no other transaction writes for these owners; an empty owner key locks a provider's catalogue.
+
+        SQLite has one lock for the whole file, which the transaction has had since it began.
+        """
+        owners = sorted({owner_text(*ref) for ref in refs} - self._locked)
+        if not owners:
+            return
+        if not all(map(storable, owners)):
+            raise InvalidInput("An owner's key has a character that cannot be stored.")
+        if not self._sqlite:
+            # Two statements when the row is new: only a committed row can be waited for.
+            values = {"asked": packed([(owner,) for owner in owners])}
+            found = await self._rows(_LOCK, values)
+            if len(found) < len(owners):
+                await self._connection.execute(_upserts(LOCKS, sqlite=False), [{"owner": owner} for owner in owners])
+                await self._rows(_LOCK, values)
+        self._locked.update(owners)
+
+    async def put_owner(self, owner: InventoryOwner) -> None:
+        """Make or update an owner; a name that was told before stays where none is told now."""
+        await self._put(OWNERS, [owner_row(owner)])
+
+    async def put_containers(self, containers: Iterable[Container]) -> None:
+        """Make or replace containers' own rows; what lies in them stays."""
+        await self._put(CONTAINERS, [container_row(container, self._codec) for container in containers])
+
+    async def add_containers(self, containers: Iterable[Container]) -> None:
+        """Make the containers that are missing; those that stand are left as they are."""
+        await self._put(CONTAINERS, [container_row(container, self._codec) for container in containers], add=True)
+
+    async def put_items(self, items: Iterable[Item]) -> None:
+        """Make or replace holdings."""
+        await self._put(ITEMS, [item_row(item, self._codec) for item in items])
+
+    async def put_facts(self, facts: Iterable[Fact]) -> None:
+        """Make or replace documents about owners."""
+        await self._put(FACTS, [fact_row(fact, self._codec) for fact in facts])
+
+    async def put_definitions(self, definitions: Iterable[ItemDefinition]) -> None:
+        """Make or replace catalogue entries; the lock is that of the provider's catalogue, `OwnerRef(provider, "")`."""
+        await self._put(DEFINITIONS, [definition_row(definition, self._codec) for definition in definitions])
+
+    async def replace(self, holdings: Holdings) -> None:
+        """Make a container what its holdings say, with all below it: what the store had of it is gone."""
+        root = holdings.container
+        await self.delete_content(root.ref)
+        await self.put_containers([root, *holdings.children])
+        await self.put_items(holdings.items)
+
+    async def delete_items(self, refs: Sequence[ItemRef]) -> None:
+        """Remove holdings; one statement."""
+        await self._delete(_DELETE_ITEMS, [(owner_text(ref.provider, ref.owner), ref.key) for ref in refs])
+
+    async def delete_facts(self, refs: Sequence[FactRef]) -> None:
+        """Remove documents about owners; one statement."""
+        asked = [(owner_text(ref.provider, ref.owner), ref.kind, ref.key) for ref in refs]
+        await self._delete(_DELETE_FACTS, asked)
+
+    async def delete_containers(self, refs: Sequence[ContainerRef]) -> None:
+        """Remove containers with all that lies below them; three statements for each owner."""
+        for owner, keys in _by_owner(refs).items():
+            await self._delete_content(owner, keys)
+            await self._delete(_DELETE_CONTAINERS, [(owner, key) for key in keys])
+
+    async def delete_content(self, *refs: ContainerRef) -> None:
+        """Remove all that lies below containers, which stay; two statements for each owner."""
+        for owner, keys in _by_owner(refs).items():
+            await self._delete_content(owner, keys)
+
+    async def record(
+        self,
+        ref: OwnerRef,
+        verb: str,
+        body: Mapping[str, Any],
+        *,
+        transaction_id: str | None = None,
+        input_hash: str | None = None,
+    ) -> int:
+        """Append to the owner's change log, and give the change's sequence number.
+
+        `body` is any JSON; a transaction id can be recorded once per owner (see `recorded`).
+        """
+        owner = self._held(owner_text(*ref))
+        (row,) = await self._rows(_LAST_CHANGE, {"owner": owner})
+        sequence = (row[0] or 0) + 1
+        change = {
+            "owner": owner,
+            "sequence": sequence,
+            "at": microseconds(datetime.now(UTC)),
+            "transaction_id": transaction_id,
+            "input_hash": input_hash,
+            "verb": verb,
+            "body": orjson.dumps(body).decode(),
+        }
+        await self._connection.execute(insert(CHANGES), checked(change))
+        return sequence
+
+    async def _delete_content(self, owner: str, keys: Sequence[str]) -> None:
+        self._held(owner)
+        values = {"asked": packed([(owner, key) for key in keys]), "owner": owner}
+        await self._connection.execute(_DELETE_ITEMS_BELOW, values)
+        await self._connection.execute(_DELETE_BELOW, values)
+
+    async def _delete(self, statement: Delete, asked: Sequence[tuple[str, ...]]) -> None:
+        known = [key for key in asked if all(map(storable, key))]
+        for owner, *_ in known:
+            self._held(owner)
+        if known:
+            await self._connection.execute(statement, {"asked": packed(known)})
+
+    async def _put(self, table: Table, rows: Sequence[Row], *, add: bool = False) -> None:
+        for owner in {row["owner"] if "owner" in row else owner_text(row["provider"], "") for row in rows}:
+            self._held(owner)
+        for start in range(0, len(rows), CHUNK):
+            await self._connection.execute(_upserts(table, sqlite=self._sqlite, add=add), rows[start : start + CHUNK])
+
+    def _held(self, owner: str) -> str:
+        if owner not in self._locked:
+            raise RuntimeError("nothing is written for an owner whose lock is not held")
+        return owner
+
+    async def _rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
+        return (await self._connection.execute(statement, values)).all()
+
+
+async def import_records(
+    writer: Writer, provider: str, records: AsyncIterator[Record] | Iterable[Record]
+) -> dict[str, int]:
+    """Write what an import brings, in the order in which it comes; see `Store.import_records`."""
+    importing = _Import(writer, provider)
+    if isinstance(records, AsyncIterator):
+        async for record in records:
+            await importing.take(record)
+    else:
+        for record in records:
+            await importing.take(record)
+    return await importing.end()
+
+
+class _Import:
+    """An import under way: rows are gathered by table, and nothing is written behind something newer."""
+
+    def __init__(self, writer: Writer, provider: str) -> None:
+        self._writer = writer
+        self._provider = provider
+        self._definitions: list[ItemDefinition] = []
+        self._facts: list[Fact] = []
+        self._containers: list[Container] = []
+        self._counts: dict[OwnerRef, dict[str, int]] = {}
+
+    async def take(self, record: Record) -> None:
+        match record:
+            case ItemDefinition():
+                await self._touch(OwnerRef(record.ref.provider, ""), definitions=1)
+                self._definitions.append(record)
+                if len(self._definitions) >= CHUNK:
+                    await self._flush()
+            case InventoryOwner():
+                await self._touch(record.ref, owners=1)
+                await self._writer.put_owner(record)
+            case Fact(ref=ref):
+                await self._touch(OwnerRef(ref.provider, ref.owner), facts=1)
+                self._facts.append(record)
+                if len(self._facts) >= CHUNK:
+                    await self._flush()
+            case Holdings(container=root, children=children, items=items):
+                await self._touch(root.owner, containers=1 + len(children), items=len(items))
+                # A container that came before may lie below this one, or be it.
+                await self._flush()
+                await self._writer.replace(record)
+            case Container():
+                await self._touch(record.owner, containers=1)
+                self._containers.append(record)
+                if len(self._containers) >= CHUNK:
+                    await self._flush()
+
+    async def end(self) -> dict[str, int]:
+        """Write what is left and the log, and give the counts."""
+        await self._flush()
+        totals = dict.fromkeys(_WORDS, 0)
+        for ref, counts in self._counts.items():
+            for word, count in counts.items():
+                totals[word] += count
+            await self._writer.record(ref, "import", counts)
+        return totals
+
+    async def _touch(self, ref: OwnerRef, **counts: int) -> None:
+        known = self._counts.get(ref)
+        if known is None:
+            if ref.provider != self._provider:
+                raise InvalidInput(f"This is a record of `{ref.provider}`, in an import for `{self._provider}`.")
+            await self._writer.lock(ref)
+            known = self._counts[ref] = {}
+        for word, count in counts.items():
+            known[word] = known.get(word, 0) + count
+
+    async def _flush(self) -> None:
+        definitions, facts, containers = self._definitions, self._facts, self._containers
+        self._definitions, self._facts, self._containers = [], [], []
+        if definitions:
+            await self._writer.put_definitions(definitions)
+        if facts:
+            await self._writer.put_facts(facts)
+        if containers:
+            await self._writer.add_containers(containers)
+
+
+def _by_owner(refs: Iterable[ContainerRef]) -> dict[str, list[str]]:
+    owners: dict[str, list[str]] = {}
+    for ref in refs:
+        if all(map(storable, ref)):
+            owners.setdefault(owner_text(ref.provider, ref.owner), []).append(ref.key)
+    return owners
+
+
+def _upserts(table: Table, *, sqlite: bool, add: bool = False) -> Executable:
+    return _UPSERTS[table.name, sqlite, add]
+
+
+def _upsert(table: Table, make: Any, add: bool) -> Executable:
+    """Insert a row, or replace the one with its key; to `add` leaves that one as it is.
+
+    Both databases spell it alike, but SQLAlchemy has a class for each.
+    """
+    adding = make(table)
+    keys = list(table.primary_key.columns)
+    changed = {column.name: adding.excluded[column.name] for column in table.columns if not column.primary_key}
+    if add or not changed:
+        return adding.on_conflict_do_nothing(index_elements=keys)
+    if table is OWNERS:
+        changed["name"] = func.coalesce(adding.excluded.name, OWNERS.c.name)
+    return adding.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+_UPSERTS = {
+    (table.name, is_sqlite, add): _upsert(table, sqlite.insert if is_sqlite else postgresql.insert, add)
+    for table in (LOCKS, OWNERS, FACTS, CONTAINERS, ITEMS, DEFINITIONS)
+    for is_sqlite in (True, False)
+    for add in (True, False)
+}
+
+_ASKED = unpacked("asked")
+
+_LOCK = (
+    select(LOCKS.c.owner).where(LOCKS.c.owner.in_(select(_ASKED.c.a))).order_by(LOCKS.c.owner).with_for_update(of=LOCKS)
+)
+
+_LAST_CHANGE = select(func.max(CHANGES.c.sequence)).where(CHANGES.c.owner == bindparam("owner", type_=TEXT))
+
+_OWNER = bindparam("owner", type_=TEXT)
+
+_CHILDREN = (
+    select(CONTAINERS.c.key)
+    .join_from(_ASKED, CONTAINERS, and_(CONTAINERS.c.owner == _ASKED.c.a, CONTAINERS.c.parent_key == _ASKED.c.b))
+    .cte("below", recursive=True)
+)
+_CHILD = CONTAINERS.alias("child")
+_BELOW = _CHILDREN.union(
+    select(_CHILD.c.key).join_from(
+        _CHILDREN, _CHILD, and_(_CHILD.c.owner == _OWNER, _CHILD.c.parent_key == _CHILDREN.c.key)
+    )
+)
+
+_DELETE_ITEMS_BELOW = delete(ITEMS).where(
+    ITEMS.c.owner == _OWNER, ITEMS.c.container_key.in_(select(_BELOW.c.key).union_all(select(_ASKED.c.b)))
+)
+_DELETE_BELOW = delete(CONTAINERS).where(CONTAINERS.c.owner == _OWNER, CONTAINERS.c.key.in_(select(_BELOW.c.key)))
+
+_DELETE_ITEMS = delete(ITEMS).where(tuple_(ITEMS.c.owner, ITEMS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b)))
+_DELETE_CONTAINERS = delete(CONTAINERS).where(
+    tuple_(CONTAINERS.c.owner, CONTAINERS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b))
+)
+_DELETE_FACTS = delete(FACTS).where(
+    tuple_(FACTS.c.owner, FACTS.c.kind, FACTS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b, _ASKED.c.c))
+)

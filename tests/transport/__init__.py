@@ -1,0 +1,1 @@
+"""Tests of the outgoing HTTP, over true sockets on the loopback interface."""

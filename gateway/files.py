@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import orjson
 
 _CHUNK = 1 << 16
 _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31
-_MOST_LINE = 64 << 20
+_MOST_LINE = 256 << 20
+
+# What may be a NUL, or a number that 64 bits do not hold: no store takes either.
+_SUSPECT = re.compile(rb"\\u0000|[0-9]{19}")
+_BOUND = 1 << 63
 
 
 class Unreadable(Exception):
@@ -56,26 +62,47 @@ def _broken_first(lines: list[tuple[int, bytes]]) -> Iterator[Line]:
 
 def _parsed(number: int, data: bytes) -> Line:
     try:
-        return Line(number, orjson.loads(data))
+        payload = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         return Line(number, fault=f"not JSON: {error.msg}")
+    return Line(number, payload, _misfit(payload) if _SUSPECT.search(data) else None)
+
+
+def _misfit(payload: Any) -> str | None:
+    """Tell what in a document no store can hold."""
+    waiting: list[Any] = [payload]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and "\0" in value:
+            return "a text in it has a NUL character"
+        if isinstance(value, int) and not -_BOUND <= value < _BOUND:
+            return f"the number {value} is more than 64 bits hold"
+        if isinstance(value, dict):
+            waiting += [*cast("dict[str, Any]", value), *cast("dict[str, Any]", value).values()]
+        elif isinstance(value, list):
+            waiting += cast("list[Any]", value)
+    return None
 
 
 def _lines(path: Path, progress: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
-    number, rest = 0, b""
+    number = 1
+    pieces: list[bytes] = []
+    size = 0
     for chunk in _chunks(path, progress):
-        *whole, rest = (rest + chunk).split(b"\n")
-        if len(rest) > _MOST_LINE:
-            raise Unreadable(f"{path}: line {number + len(whole) + 1} is longer than {_MOST_LINE} bytes")
-        for line in whole:
-            number += 1
-            yield number, _without_bom(line) if number == 1 else line
-    if rest.strip():
-        yield number + 1, _without_bom(rest) if number == 0 else rest
+        first, *more = chunk.split(b"\n")
+        pieces.append(first)
+        size += len(first)
+        for piece in more:
+            yield number, _line(number, pieces)
+            number, pieces, size = number + 1, [piece], len(piece)
+        if size > _MOST_LINE:
+            raise Unreadable(f"{path}: line {number} is longer than {_MOST_LINE} bytes")
+    yield number, _line(number, pieces)
 
 
-def _without_bom(line: bytes) -> bytes:
-    return line.removeprefix(codecs.BOM_UTF8)
+def _line(number: int, pieces: list[bytes]) -> bytes:
+    line = b"".join(pieces)
+    return line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
 def _chunks(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -57,16 +58,34 @@ class LogSettings(Section):
     format: Literal["text", "json"] = Field(default="text", description="For people, or one JSON object a line.")
 
 
+def _check_address(address: str) -> str:
+    """Raise ValueError for what is no base URL; the message does not show it, as it may hold a password."""
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        raise ValueError("this is no http or https address") from None
+    if not good or not address.isascii() or not address.isprintable() or " " in address:
+        raise ValueError("this is no http or https address")
+    if parts.username is not None or "?" in address or "#" in address:
+        raise ValueError("an address has no user, query or fragment; credentials have their own settings")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+"""A base URL."""
+
+
 class ProviderSettings(Section):
     """How one provider is reached."""
 
     backend: Literal["local", "upstream"] = Field(
         default="local", description="`local`: this gateway's own store; `upstream`: the provider's service over HTTP."
     )
-    base_url: str | None = Field(
+    base_url: Address | None = Field(
         default=None, description="The service's address, where it has one host; its public one, if absent."
     )
-    base_urls: dict[str, str] = Field(
+    base_urls: dict[str, Address] = Field(
         default_factory=dict[str, str], description="The service's addresses by host name, where it has several."
     )
     timeout: float = Field(default=10.0, gt=0, description="Seconds that one call of the service may take.")

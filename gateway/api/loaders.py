@@ -102,9 +102,8 @@ class Loaders:
 
     async def forget(self, provider: str) -> None:
         """Drop what was read from a provider: a write has changed it."""
-        for (_, of, _), loader in self._loaders.items():
-            if of in (provider, ""):
-                loader.clear()
+        for at in [at for at in self._loaders if at[1] in (provider, "")]:
+            await self._loaders.pop(at).aclose()
         for at in [at for at in self._sessions if at[0] == provider]:
             await self._sessions.pop(at).aclose()
 

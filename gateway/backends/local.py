@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
@@ -15,6 +16,7 @@ from gateway.model.definition import DefinitionConnection, ItemDefinition
 from gateway.model.errors import GatewayError, Unauthenticated, Unsupported
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
 from gateway.model.item import Item, ItemConnection
+from gateway.model.loader import Loader
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.node import problem
 from gateway.model.owner import CREDENTIAL, InventoryOwner
@@ -23,7 +25,7 @@ from gateway.model.ports import Grant, Results, Rules
 from gateway.model.relations import Asked
 from gateway.store.store import Store
 
-K = TypeVar("K")
+K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 Clock = Callable[[], datetime]
@@ -64,9 +66,14 @@ class LocalSession:
         self._title = backend.manifest.title
         self._credential = credential
         self._known: Grant | None = None
+        # Every list asks whether what it lists exists; each is looked up once.
+        self._owners: Loader[OwnerRef, InventoryOwner] = Loader(backend.store.owners)
+        self._containers: Loader[ContainerRef, Container] = Loader(backend.store.containers)
 
     async def aclose(self) -> None:
-        """End the session; it holds nothing open."""
+        """Cancel the reads still under way."""
+        await self._owners.aclose()
+        await self._containers.aclose()
 
     # --- whose --------------------------------------------------------------------------------------------------------
 
@@ -120,7 +127,7 @@ class LocalSession:
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
         """Give owners; one statement."""
         allowed, refused = await self._allowed("owners_by_key", refs, _owner, lambda _: "")
-        return {**refused, **await self._store.owners(allowed)}
+        return {**refused, **await _found(self._owners, allowed)}
 
     async def facts_by_key(self, refs: Sequence[FactRef]) -> Results[FactRef, object]:
         """Give documents about owners; one statement. What is told of the credential comes with the credential."""
@@ -144,7 +151,7 @@ class LocalSession:
     async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> Results[OwnershipRef, bool]:
         """Tell whether owners hold definitions; two statements."""
         allowed, refused = await self._allowed("ownership_by_key", refs, _owner, lambda _: "")
-        owners = await self._store.owners(list({OwnerRef(ref.provider, ref.owner): None for ref in allowed}))
+        owners = await _found(self._owners, [OwnerRef(ref.provider, ref.owner) for ref in allowed])
         known = [ref for ref in allowed if OwnerRef(ref.provider, ref.owner) in owners]
         return {**refused, **await self._store.holds(known)}
 
@@ -153,13 +160,13 @@ class LocalSession:
     async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
         """Give containers; one statement."""
         allowed, refused = await self._allowed("containers_by_key", refs, _owner, _key)
-        return {**refused, **await self._store.containers(allowed)}
+        return {**refused, **await _found(self._containers, allowed)}
 
     async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
-        """List top levels; two statements for each set of arguments."""
+        """List top levels; one statement for each set of arguments, one for their owners."""
         grant = await self._grant()
         allowed, results = await self._allowed("owners_by_key", asked, _owner, lambda _: "")
-        owners = await self._store.owners([cast("OwnerRef", one.ref) for one in allowed])
+        owners = await _found(self._owners, [cast("OwnerRef", one.ref) for one in allowed])
         for arguments, group in _by_arguments([one for one in allowed if one.ref in owners]).items():
             wanted = cast("ContainerArguments", arguments)
             kinds = self._rules.TOP_LEVEL if wanted.kind is None else (wanted.kind,)
@@ -198,16 +205,16 @@ class LocalSession:
         return found
 
     async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
-        """List direct children; two statements for each set of arguments."""
+        """List direct children; one statement for each set of arguments, one for their owners."""
         return await self._below("containers_by_container", asked)
 
     async def descendants_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
-        """List trees; two statements for each set of arguments."""
+        """List trees; one statement for each set of arguments, one for their owners."""
         return await self._below("descendants_by_container", asked)
 
     async def _below(self, read: str, asked: Sequence[Asked]) -> dict[Asked, Any]:
         allowed, results = await self._allowed(read, asked, _owner, _key)
-        known = await self._store.containers([cast("ContainerRef", one.ref) for one in allowed])
+        known = await _found(self._containers, [cast("ContainerRef", one.ref) for one in allowed])
         for group in _by_arguments([one for one in allowed if one.ref in known]).values():
             parts = await self._store.container_lists(group)
             results.update({one: ContainerConnection.of(parts[one], counted=one) for one in group})
@@ -241,15 +248,15 @@ class LocalSession:
         return {**refused, **await self._store.items(allowed)}
 
     async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
-        """List all holdings; two statements for each set of arguments."""
+        """List all holdings; one statement for each set of arguments, one for their owners."""
         allowed, results = await self._allowed("items_by_owner", asked, _owner, lambda _: "")
-        known = await self._store.owners([cast("OwnerRef", one.ref) for one in allowed])
+        known = await _found(self._owners, [cast("OwnerRef", one.ref) for one in allowed])
         return {**results, **await self._listed([one for one in allowed if one.ref in known])}
 
     async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
-        """List what lies directly in containers; two statements for each set of arguments."""
+        """List what lies directly in containers; one statement for each set of arguments, one for their owners."""
         allowed, results = await self._allowed("items_by_container", asked, _owner, _key)
-        known = await self._store.containers([cast("ContainerRef", one.ref) for one in allowed])
+        known = await _found(self._containers, [cast("ContainerRef", one.ref) for one in allowed])
         return {**results, **await self._listed([one for one in allowed if one.ref in known])}
 
     async def _listed(self, asked: Sequence[Asked]) -> dict[Asked, ItemConnection]:
@@ -260,9 +267,9 @@ class LocalSession:
         return found
 
     async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
-        """Sum quantities by definition; two statements for each set of arguments."""
+        """Sum quantities by definition; one statement for each set of arguments, one for their owners."""
         allowed, results = await self._allowed("totals_by_owner", asked, _owner, lambda _: "")
-        known = await self._store.owners([cast("OwnerRef", one.ref) for one in allowed])
+        known = await _found(self._owners, [cast("OwnerRef", one.ref) for one in allowed])
         for group in _by_arguments([one for one in allowed if one.ref in known]).values():
             parts = await self._store.totals(group)
             results.update({one: DefinitionConnection.of(cast("Any", parts[one]), counted=one) for one in group})
@@ -300,6 +307,12 @@ class LocalSession:
     async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
         """Refuse: no provider that is served from the store declares a verb yet."""
         raise Unsupported(f"{self._title} does not support `{verb.value}` here.")
+
+
+async def _found(loader: Loader[K, V], keys: Sequence[K]) -> dict[K, V]:
+    """Load keys together, and give those that exist."""
+    values = await asyncio.gather(*map(loader.load, keys))
+    return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
 
 def _owner(key: Any) -> str:

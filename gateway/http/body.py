@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import orjson
@@ -20,12 +21,23 @@ class Disconnected(Exception):
     """The client left before its request was whole."""
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Read a body of at most `limit` bytes; what announces or turns out to be more is refused with 413."""
+async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
+    """Read a body of at most `limit` bytes: what announces or turns out to be more is refused with 413.
+
+    One that is not whole within `seconds` is refused with 408.
+    """
     refused = Refused(413, f"The body is larger than {limit} bytes.")
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and (len(value) > 15 or int(value) > limit):
             raise refused
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole(receive, limit, refused)
+    except TimeoutError:
+        raise Refused(408, f"The body was not whole within {seconds:g} seconds.", {"Connection": "close"}) from None
+
+
+async def _whole(receive: Receive, limit: int, refused: Refused) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -41,9 +53,9 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             return b"".join(chunks)
 
 
-def parse_json(data: bytes | str) -> Any:
-    """Read strict JSON: UTF-8, no NaN, no nesting beyond about a thousand levels; else 400."""
+def parse_json(data: bytes | str, what: str = "The body") -> Any:
+    """Read strict JSON: UTF-8, no NaN, no nesting beyond about a thousand levels; else 400, naming `what` it was."""
     try:
         return orjson.loads(data)
     except ValueError:
-        raise Refused(400, "The body is not JSON.") from None
+        raise Refused(400, f"{what} is not JSON.") from None

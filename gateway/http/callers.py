@@ -20,17 +20,23 @@ def admit(client: tuple[str, int] | None, headers: Headers, token: str | None) -
     """Let in callers on the loopback, and others with the one bearer token of the settings; else 401."""
     if client is not None and _is_loopback(client[0]):
         return
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    if token and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    # Headers come as Latin-1, whatever bytes they were.
+    given = credentials.strip().encode("latin-1")
+    if token and scheme.lower() == "bearer" and hmac.compare_digest(given, token.encode()):
         return
     raise Refused(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})
 
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        # So a socket that listens to both families shows a caller of the older one.
+        address = address.ipv4_mapped
+    return address.is_loopback
 
 
 class Credentials:
@@ -56,6 +62,8 @@ class Credentials:
                 raise Refused(400, f"No provider here takes the header {name!r}.")
             if not value.isascii() or not value.isprintable() or len(value) > _MAX_SECRET:
                 raise Refused(400, f"The header {name!r} is malformed.")
+            if place[1] in sent.get(place[0], {}):
+                raise Refused(400, f"The header {name!r} came twice.")
             if value:
                 sent.setdefault(place[0], {})[place[1]] = value
         return {**self._own, **{provider: Credential(provider, parts) for provider, parts in sent.items()}}

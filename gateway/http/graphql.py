@@ -11,7 +11,7 @@ import structlog
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
-from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from gateway.api.context import Context
@@ -22,7 +22,7 @@ from gateway.http.callers import Credentials, admit
 from gateway.http.graphiql import PAGE
 from gateway.model.credentials import Credential
 from gateway.model.deadline import deadline
-from gateway.model.errors import ErrorCode, GatewayError, Internal, UpstreamTimeout
+from gateway.model.errors import ErrorCode, GatewayError, UpstreamTimeout
 from gateway.settings import ServerSettings
 
 JSON = "application/json"
@@ -72,13 +72,14 @@ class GraphQLEndpoint:
         query = QueryParams(scope["query_string"])
         if method != "POST" and "query" not in query and _is_browser(headers):
             if self._settings.graphiql:
-                return HTMLResponse(PAGE)
+                return HTMLResponse(PAGE, headers={"Vary": "Accept", "X-Frame-Options": "DENY"})
             raise Refused(404, "There is no page here.")
         admit(scope.get("client"), headers, self._token)
         credentials = self._credentials.read(headers)
         if method == "POST":
             _check_content_type(headers)
-            asked = _asked(parse_json(await read_body(scope, receive, self._settings.max_body_bytes)))
+            body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.timeout)
+            asked = _asked(parse_json(body))
         else:
             asked = _asked({name: _parameter(name, query[name]) for name in _PARTS if name in query})
         return await _unless_gone(receive, self._execute(asked, method, credentials, media_type))
@@ -102,6 +103,9 @@ class GraphQLEndpoint:
             if method == "POST":
                 raise Refused(400, "Subscriptions are not served here.") from None
             raise Refused(405, "Only queries may be asked by GET.", {"Allow": "POST"}) from None
+        except CannotGetOperationTypeError:
+            what = "`operationName` names no operation of" if asked.get("operationName") else "There is no operation in"
+            raise Refused(400, f"{what} the document.") from None
         except TimeoutError:
             return _refuse_operation(UpstreamTimeout("The operation took too long."), media_type)
         except GatewayError as error:
@@ -123,7 +127,7 @@ _PARTS = ("query", "variables", "operationName", "extensions")
 
 
 def _parameter(name: str, value: str) -> Any:
-    return parse_json(value) if name in ("variables", "extensions") and value else value or None
+    return parse_json(value, f"`{name}`") if name in ("variables", "extensions") and value else value or None
 
 
 def _asked(body: object) -> Mapping[str, Any]:
@@ -144,20 +148,33 @@ def _asked(body: object) -> Mapping[str, Any]:
 
 
 def _check_content_type(headers: Headers) -> None:
-    content_type, _, parameters = headers.get("content-type", "").lower().partition(";")
-    charset = parameters.partition("charset=")[2].strip(' "') or "utf-8"
-    if content_type.strip() != JSON or charset != "utf-8":
+    content_type, parameters = _split(headers.get("content-type", ""))
+    # A page of another origin may send other types without asking first, and without a charset JSON is UTF-8.
+    if content_type != JSON or parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
         raise Refused(415, "The body must be application/json in UTF-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "The body must not be compressed.")
+        raise Refused(415, "The body must not be compressed.", {"Accept-Encoding": "identity"})
 
 
 def _media_type(accept: str) -> str:
     """Choose the media type of the answer: the newer one where it is asked for before, or without, the older."""
-    wanted = [part.partition(";")[0].strip() for part in accept.lower().split(",")]
-    if GRAPHQL_JSON not in wanted:
-        return JSON
-    return GRAPHQL_JSON if JSON not in wanted or wanted.index(GRAPHQL_JSON) < wanted.index(JSON) else JSON
+    wanted = sorted(map(_preference, accept.split(",")), reverse=True, key=lambda one: one[1])
+    return next((name for name, weight in wanted if weight > 0 and name in (JSON, GRAPHQL_JSON)), JSON)
+
+
+def _preference(part: str) -> tuple[str, float]:
+    name, parameters = _split(part)
+    try:
+        return name, float(parameters.get("q", "1"))
+    except ValueError:
+        return name, 0.0
+
+
+def _split(value: str) -> tuple[str, dict[str, str]]:
+    """Take a media type apart: its name and its parameters, in lower case."""
+    name, *given = (part.strip() for part in value.lower().split(";"))
+    parameters = (part.partition("=") for part in given)
+    return name, {key.strip(): text.strip().strip('"') for key, _, text in parameters}
 
 
 def _is_browser(headers: Headers) -> bool:
@@ -168,21 +185,32 @@ def _json(body: object, media_type: str, status: int, headers: Mapping[str, str]
     return Response(
         orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS),
         status_code=status,
-        headers={**(headers or {}), "Cache-Control": "no-store"},
+        headers={**(headers or {}), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
         media_type=f"{media_type}; charset=utf-8",
     )
 
 
+_CODES = {
+    401: ErrorCode.UNAUTHENTICATED,
+    404: ErrorCode.NOT_FOUND,
+    413: ErrorCode.LIMIT_EXCEEDED,
+    500: ErrorCode.INTERNAL,
+}
+
+
 def _refuse(refused: Refused, media_type: str) -> Response:
-    codes = {401: ErrorCode.UNAUTHENTICATED, 404: ErrorCode.NOT_FOUND, 500: ErrorCode.INTERNAL}
-    code = codes.get(refused.status, ErrorCode.INVALID_INPUT)
+    code = _CODES.get(refused.status, ErrorCode.INVALID_INPUT)
     body = {"errors": [{"message": refused.message, "extensions": {"code": code.value}}]}
     return _json(body, media_type, refused.status, refused.headers)
 
 
 def _refuse_operation(error: GatewayError, media_type: str) -> Response:
     body = {"errors": [{"message": error.message, "extensions": extensions(error)}]}
-    return _json(body, media_type, 500 if isinstance(error, Internal) else 200)
+    if media_type == JSON:
+        return _json(body, media_type, 200)
+    # The newer type has a status that says whether there is any data.
+    statuses = {ErrorCode.UPSTREAM_TIMEOUT: 504, ErrorCode.INTERNAL: 500}
+    return _json(body, media_type, statuses.get(error.code, 400))
 
 
 async def _unless_gone(receive: Receive, work: Any) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
@@ -11,6 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 Check = Callable[[], Awaitable[None]]
+
+PATIENCE = 5.0
+"""Seconds that a check may take; whoever asks gives up soon after."""
 
 _log = structlog.get_logger("gateway.http")
 
@@ -25,9 +29,10 @@ def routes(checks: Mapping[str, Check]) -> list[Route]:
         failed: list[str] = []
         for name, check in checks.items():
             try:
-                await check()
+                async with asyncio.timeout(PATIENCE):
+                    await check()
             except Exception as error:
-                _log.warning("not_ready", part=name, reason=str(error))
+                _log.warning("not_ready", part=name, reason=str(error) or type(error).__name__)
                 failed.append(name)
         return _told(503, {"status": "not ready", "failed": failed}) if failed else _told(200, {"status": "ready"})
 

@@ -45,17 +45,6 @@ class Loader(Generic[K, V]):
             self._futures[key] = future
         return asyncio.shield(future)
 
-    def prime(self, key: K, value: V) -> None:
-        """Make a value known that came with something else."""
-        if key not in self._futures:
-            future: asyncio.Future[V | None] = self._loader.loop.create_future()
-            future.set_result(value)
-            self._futures[key] = future
-
-    def clear(self) -> None:
-        """Forget what has been read: a write has changed it."""
-        self._futures.clear()
-
     async def aclose(self) -> None:
         """Cancel the reads that are still under way, and wait until they have ended."""
         reading = list(self._reading)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -79,9 +80,9 @@ async def test_filters_keep_what_fits_and_nothing_else(subject: Subject) -> None
     kinds = sorted({item["kind"] for item in whole if item["kind"]})[:2]
     rarities = sorted({item["definition"]["rarity"] for item in whole if item["definition"]})[:1]
     text = subject.world.text
-    cases: list[tuple[dict[str, Any], Any]] = [
+    cases: list[tuple[dict[str, Any], Callable[[Any], Any]]] = [
         ({"kinds": kinds}, lambda item: item["kind"] in kinds),
-        ({"kinds": []}, lambda item: False),
+        ({"kinds": []}, lambda _: False),
         ({"rarities": rarities}, lambda item: item["definition"] and item["definition"]["rarity"] in rarities),
         (
             {"definitionKeys": [subject.world.definition]},

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
-import logging
+import os
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+import tomllib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import orjson
+import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
 
 from gateway.app import TYPES, Gateway, schema
 from gateway.backends.local import now
@@ -32,7 +37,7 @@ from gateway.model.ids import DefinitionRef, OwnerRef
 from gateway.model.ports import Wanted
 from gateway.providers.provider import Provider
 from gateway.registry import PROVIDERS
-from gateway.settings import Settings
+from gateway.settings import Settings, StoreSettings
 from gateway.store.store import Store, StoreError
 from gateway.telemetry import configure_logging
 
@@ -41,10 +46,26 @@ T = TypeVar("T")
 OK, FAILED, USAGE = 0, 1, 2
 """What the exit codes mean: done; done in part or not at all; the command or the settings are wrong."""
 
+_log = structlog.get_logger("gateway.cli")
 _console = Console(stderr=True)
 _MOST_SHOWN = 20
 
+
+class _Commands(TyperGroup):
+    """The commands; what goes wrong in any of them is told in a line, never in a trace."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (StoreError, Unreadable) as error:
+            _fail(str(error), FAILED)
+        except GatewayError as error:
+            _fail(error.message, USAGE if isinstance(error, InvalidInput) else FAILED)
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -61,49 +82,76 @@ OwnerOption = Annotated[str, typer.Option("--owner", help="The owner's key at th
 
 
 def main() -> None:
-    """Run the command line; what goes wrong is told in a line, never in a trace."""
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal may lack the letters of a name: they are told as escapes.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
-    except (StoreError, Unreadable) as error:
-        _fail(str(error), FAILED)
-    except GatewayError as error:
-        _fail(error.message, USAGE if isinstance(error, InvalidInput) else FAILED)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(FAILED)
+    except Exception as error:
+        _log.debug("command_failed", exc_info=True)
+        _fail(
+            f"a fault of its own: {type(error).__name__}: {error}\n"
+            "  with GATEWAY_LOG__LEVEL=debug it tells where; please report that",
+            FAILED,
+        )
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    _console.print(f"gateway: {message}", markup=False, highlight=False, soft_wrap=True)
+    _tell(f"gateway: {message}")
     sys.exit(code)
 
 
-def _settings(config: Path | None, **values: Any) -> Settings:
+def _tell(text: str) -> None:
+    _console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _settings(config: Path | None) -> Settings:
     """Read the settings, or tell what is wrong with them and where."""
     if config is not None and not config.is_file():
         _fail(f"{config}: no such file", USAGE)
+    file = config or Path("gateway.toml")
     try:
-        settings = Settings.read(config, **values)
+        settings = Settings.read(config)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False)]
-        _fail("the settings are wrong\n  " + "\n  ".join(lines), USAGE)
-    except (SettingsError, ValueError) as error:
-        _fail(f"the settings cannot be read: {error}", USAGE)
+        _refuse_settings(*(_fault(fault["loc"], fault["msg"]) for fault in error.errors(include_input=False)))
+    except tomllib.TOMLDecodeError as error:
+        _refuse_settings(f"{file}: {error}")
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse_settings(f"{file}: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}")
+    except SettingsError as error:
+        _refuse_settings(f"{error}")
     for key, found in settings.providers.items():
         provider = PROVIDERS.get(key)
         if provider is None:
-            _fail(f"providers.{key}: no such provider; there are: {', '.join(PROVIDERS)}", USAGE)
-        known = {part.key for part in provider.manifest.credential_parts}
-        for part in found.credentials:
-            if part not in known:
-                _fail(f"providers.{key}.credentials.{part}: it has only: {', '.join(sorted(known))}", USAGE)
-        for host, address in found.addresses({}).items():
-            if host not in provider.manifest.base_urls:
-                _fail(f"providers.{key}.base_urls.{host}: it has only: {', '.join(provider.manifest.base_urls)}", USAGE)
-            if not address.startswith(("http://", "https://")):
-                _fail(f"providers.{key}: {address!r} is no http or https address", USAGE)
+            _refuse_settings(_fault(("providers", key), f"no such provider; there are: {', '.join(PROVIDERS)}"))
+        parts = {part.key for part in provider.manifest.credential_parts}
+        hosts = provider.manifest.base_urls
+        for name, given, known in (("credentials", found.credentials, parts), ("base_urls", found.base_urls, hosts)):
+            for word in given:
+                if word not in known:
+                    _refuse_settings(
+                        _fault(("providers", key, name, word), f"not known; there are: {', '.join(sorted(known))}")
+                    )
+    configure_logging(settings.log.level, settings.log.format)
     return settings
+
+
+def _refuse_settings(*faults: str) -> NoReturn:
+    _fail("the settings are wrong\n  " + "\n  ".join(faults), USAGE)
+
+
+def _fault(place: Sequence[str | int], message: str) -> str:
+    """Tell what is wrong and where: in the file, unless a variable says it."""
+    variable = "__".join(["GATEWAY", *map(str, place)]).replace("GATEWAY__", "GATEWAY_", 1).upper()
+    # One variable may also hold a table, as JSON.
+    names = {name.upper() for name in os.environ}
+    steps = variable.split("__")
+    found = next((name for end in range(len(steps), 0, -1) if (name := "__".join(steps[:end])) in names), None)
+    # pydantic puts words of its own before the messages of validators.
+    message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such setting")
+    return f"{'.'.join(map(str, place))}: {message}" + (f" (from the variable {found})" if found else "")
 
 
 def _provider(key: str) -> Provider:
@@ -140,37 +188,53 @@ def serve(
     demo: Annotated[bool, typer.Option("--demo", help="Start with a temporary store that holds samples.")] = False,
 ) -> None:
     """Serve the graph, and the providers' own dialects."""
+    settings = _settings(config)
+    # By way of all clean-ups; the server, while it serves, first ends what is under way.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, _stop)
     with contextlib.ExitStack() as stack:
-        values: dict[str, Any] = {}
         if demo:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-"))
-            values["store"] = {"url": f"sqlite:///{folder}/demo.db"}
-            values["providers"] = {}
-        settings = _settings(config, **values)
-        server = settings.server.model_copy(
-            update={name: value for name, value in (("host", host), ("port", port)) if value is not None}
-        )
-        settings = settings.model_copy(update={"server": server})
-        configure_logging(settings.log.level, settings.log.format)
-        listening = _listen(server.host, server.port)
+            # In place of the settings, not merged with them: a demo calls nobody.
+            settings = settings.model_copy(
+                update={"store": StoreSettings(url=f"sqlite:///{folder}/demo.db"), "providers": {}}
+            )
+        given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
+        listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
-        address = f"http://{_shown_host(server.host)}:{listening.getsockname()[1]}"
+        asyncio.run(_serve(settings, listening, demo=demo))
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    sys.exit(OK)
+
+
+async def _serve(settings: Settings, listening: socket.socket, *, demo: bool) -> None:
+    address = f"http://{_shown_host(settings.server.host)}:{listening.getsockname()[1]}"
+    gateway = Gateway(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            gateway.app(),
+            log_config=None,
+            access_log=False,
+            # Its parts are opened here, where a store that cannot be opened is told as everywhere else.
+            lifespan="off",
+            server_header=False,
+            # Said here, so that no variable of the environment makes a caller from afar one of this machine.
+            forwarded_allow_ips=["127.0.0.1", "::1"],
+            timeout_graceful_shutdown=10,
+        )
+    )
+    async with gateway:
         if demo:
-            _run(lambda store: _seed_demo(store, address), settings)
+            await _seed_demo(gateway.store, address)
         else:
             print(f"Serving {address}/graphql", flush=True)
-        gateway = Gateway(settings)
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        uvicorn.Server(
-            uvicorn.Config(
-                gateway.app(),
-                log_config=None,
-                access_log=False,
-                lifespan="on",
-                server_header=False,
-                timeout_graceful_shutdown=10,
-            )
-        ).run(sockets=[listening])
+        await server.serve(sockets=[listening])
+
+
+_BACKLOG = 2_048
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -179,36 +243,40 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # Already here: two that were only bound to one port would both come up.
+        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
-        _fail(f"cannot listen on {host}:{port}: {error.strerror or error}", FAILED)
+        _fail(f"cannot listen on {_in_url(host)}:{port}: {error.strerror or error}", FAILED)
     listening.set_inheritable(True)
     return listening
 
 
 def _shown_host(host: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- shown, not bound
+    return _in_url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104 -- shown, not bound
+
+
+def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
 async def _seed_demo(store: Store, address: str) -> None:
     """Fill the store with the samples that the providers bring, make credentials, and print what to try."""
-    print(
-        "The demo store holds samples, is open to this machine, and is gone when this ends.\n\n"
-        f"  Graph     {address}/graphql"
-    )
+    lines = [("Graph", f"{address}/graphql")]
     query = ""
     for key, provider in PROVIDERS.items():
         sample = (resources.files(provider.demo) / "demo.json").read_bytes()
-        lines = [Line(1, orjson.loads(sample))]
-        report = await import_documents(
-            store, key, provider.archive, [("demo.json", lines)], owner=None, kind=None, strict=True
-        )
-        _tell_rejected(report)
+        documents_ = [("demo.json", [Line(1, orjson.loads(sample))])]
+        await import_documents(store, key, provider.archive, documents_, owner=None, kind=None, strict=True)
         owner = (await store.owner_refs(key))[0].owner
         secret = await _mint(store, provider, owner, provider.manifest.scopes, None, "demo", ())
-        print(f"  {provider.manifest.title:<9} {address}/rest/{key}\n            key {secret}")
+        lines.append((provider.manifest.title, f"{address}/rest/{key}"))
+        lines.append((f"  {provider.manifest.credential_parts[0].key}", secret))
         query = query or _DEMO_QUERY % (provider.manifest.provider.name, json.dumps(owner))
+    print("The demo store holds samples, is open to this machine, and is gone when this ends.\n")
+    width = max(len(title) for title, _ in lines)
+    for title, text in lines:
+        print(f"  {title:<{width}}  {text}")
     print(f"\nA query to paste:\n\n{query}\n", flush=True)
 
 
@@ -260,12 +328,16 @@ def import_(
             report, kept = broken.report, False
     if not kept:
         _tell_rejected(report)
-        _fail(f"nothing was imported: {len(report.rejected)} records are bad", FAILED)
-    counts = ", ".join(f"{count} {word}" for word, count in sorted(report.counts.items())) or "nothing"
-    print(f"Imported {counts}.")
+        _fail(f"nothing was imported: {_many(len(report.rejected), 'bad record')}", FAILED)
+    counts = ", ".join(_many(count, word.removesuffix("s")) for word, count in sorted(report.counts.items()) if count)
+    print(f"Imported {counts or 'nothing'}.", flush=True)
     _tell_rejected(report)
     if report.rejected:
-        _fail(f"{len(report.rejected)} records were rejected", FAILED)
+        _fail(f"{_many(len(report.rejected), 'record')} rejected", FAILED)
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _progress() -> Progress:
@@ -282,9 +354,9 @@ def _progress() -> Progress:
 
 def _tell_rejected(report: Report) -> None:
     for name, line, reason in report.rejected[:_MOST_SHOWN]:
-        _console.print(f"{name}, line {line}: {reason}", markup=False, highlight=False, soft_wrap=True)
+        _tell(f"{name}, line {line}: {reason}")
     if len(report.rejected) > _MOST_SHOWN:
-        _console.print(f"... and {len(report.rejected) - _MOST_SHOWN} more", markup=False)
+        _tell(f"... and {len(report.rejected) - _MOST_SHOWN:,} more")
 
 
 @app.command()
@@ -332,10 +404,11 @@ def schema_(
     ] = None,
 ) -> None:
     """Print the schema."""
-    text = schema(Settings.model_construct()).as_str() + "\n"
+    # The defaults, whatever the machine's settings; and UTF-8, whatever its locale.
+    text = schema(Settings.model_construct()).as_str().encode()
     if check is None:
-        print(text, end="")
-    elif not check.is_file() or check.read_text() != text:
+        _write(text)
+    elif not check.is_file() or check.read_bytes() != text + b"\n":
         _fail(f"{check} is not the schema; write it with: gateway schema > {check}", FAILED)
 
 
@@ -359,8 +432,7 @@ def migrate(config: ConfigOption = None) -> None:
 def check(config: ConfigOption = None) -> None:
     """Check the settings and, if the store is in use, whether it answers; say what is wrong and where."""
     settings = _settings(config)
-    gateway = Gateway(settings)
-    if gateway.uses_store:
+    if any(settings.provider(key).backend == "local" for key in PROVIDERS):
         _run(lambda store: store.check(), settings)
     for key in PROVIDERS:
         found = settings.provider(key)

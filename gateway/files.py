@@ -28,11 +28,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A document of a file: at which line it begins, and what it holds, or why it is no JSON."""
+    """A document of a file: at which line it begins, and what it holds, or why it is no JSON.
+
+    `suspect` says that there may be something in it that no store can hold; `misfit` tells.
+    """
 
     number: int
     payload: object = None
     fault: str | None = None
+    suspect: bool = False
 
 
 def documents(path: Path, progress: Callable[[int], None] = lambda _: None) -> Iterator[Line]:
@@ -42,34 +46,38 @@ def documents(path: Path, progress: Callable[[int], None] = lambda _: None) -> I
     """
     lines = ((number, line) for number, line in _lines(path, progress) if line.strip())
     for number, line in lines:
-        first = _parsed(number, line)
+        first = _parsed([(number, line)])
         if first.fault is None:
             yield first
-            yield from (_parsed(*line) for line in lines)
+            yield from (_parsed([line]) for line in lines)
         else:
             yield from _broken_first([(number, line), *lines])
 
 
 def _broken_first(lines: list[tuple[int, bytes]]) -> Iterator[Line]:
     """Tell what a file is whose first line is no JSON: one document over many lines, or JSON lines with faults."""
-    whole = _parsed(lines[0][0], b"\n".join(line for _, line in lines))
+    whole = _parsed(lines)
     if whole.fault is None:
         yield whole
         return
-    each = [_parsed(*line) for line in lines]
-    yield from each if any(isinstance(line.payload, dict) for line in each) else [whole]
+    each = [_parsed([line]) for line in lines]
+    # A line that only opens a document is the first of one, whatever the others look like.
+    opens = lines[0][1].strip() in (b"[", b"{")
+    yield from each if not opens and any(isinstance(line.payload, dict) for line in each) else [whole]
 
 
-def _parsed(number: int, data: bytes) -> Line:
+def _parsed(lines: list[tuple[int, bytes]]) -> Line:
+    data = b"\n".join(line for _, line in lines)
     try:
-        payload = orjson.loads(data)
+        return Line(lines[0][0], orjson.loads(data), suspect=_SUSPECT.search(data) is not None)
     except orjson.JSONDecodeError as error:
-        return Line(number, fault=f"not JSON: {error.msg}")
-    return Line(number, payload, _misfit(payload) if _SUSPECT.search(data) else None)
+        # Empty lines are not among them.
+        at = lines[min(error.lineno, len(lines)) - 1][0]
+        return Line(at, fault=f"not JSON: {error.msg}")
 
 
-def _misfit(payload: Any) -> str | None:
-    """Tell what in a document no store can hold."""
+def misfit(payload: Any) -> str | None:
+    """Tell what in a document no store can hold, if anything."""
     waiting: list[Any] = [payload]
     while waiting:
         value = waiting.pop()

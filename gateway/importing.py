@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
-from gateway.files import Line
+from gateway.files import Line, misfit
 from gateway.model.errors import GatewayError, InvalidInput
 from gateway.model.ports import Archive, Record
 from gateway.store.store import Store
@@ -59,14 +59,17 @@ def _records(archive: Archive, line: Line, owner: str | None, kind: str | None, 
     if line.fault is not None:
         faults.append(line.fault)
         return
-    payloads: list[object] = [line.payload]
+    payloads: list[Any] = [line.payload]
     try:
         if isinstance(line.payload, list) and archive.splits(kind, cast("object", line.payload)):
-            payloads = cast("list[object]", line.payload)
+            payloads = cast("list[Any]", line.payload)
     except InvalidInput as error:
         faults.append(error.message)
         return
     for payload in payloads:
+        if line.suspect and (fault := misfit(payload)) is not None:
+            faults.append(fault)
+            continue
         try:
             # Read whole before any of it is written: a document stands or falls as one.
             found = list(archive.parse_record(kind, payload, owner))

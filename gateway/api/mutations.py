@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 from strawberry.types.info import Info
@@ -108,22 +108,18 @@ def _invalid(message: str, provider: str) -> InvalidInput:
 
 
 def _mutation(verb: Capability, taken: type[Any], payload: type[PayloadT], description: str) -> Any:
+    """Make the field of a verb: all take one `input` and differ in nothing but their types."""
+
     async def resolve(info: Info[Context, None], input: Any) -> PayloadT:  # noqa: A002 -- the contract's name
         return await carry_out(info.context, verb, input, payload)
 
+    # Strawberry reads the types from the annotations, which here are known only now.
     resolve.__annotations__ = {
         "info": Info[Context, None],
-        "input": strawberry_argument(taken),
+        "input": Annotated[taken, strawberry.argument(description="What to do.")],
         "return": payload,
     }
-    return strawberry.mutation(resolver=cast("Callable[..., Awaitable[PayloadT]]", resolve), description=description)
-
-
-def strawberry_argument(taken: type[Any]) -> Any:
-    """Declare the one argument of a mutation."""
-    from typing import Annotated  # noqa: PLC0415
-
-    return Annotated[taken, strawberry.argument(description="What to do.")]
+    return strawberry.mutation(resolver=resolve, description=description)
 
 
 @strawberry.type(description="What can be done to inventories.")

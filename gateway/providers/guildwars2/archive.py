@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from gateway.model.definition import ItemDefinition
-from gateway.model.errors import InvalidInput
+from gateway.model.errors import InvalidInput, UpstreamInvalid
 from gateway.model.ids import FactRef, OwnerRef
 from gateway.model.manifest import ProviderKey
 from gateway.model.owner import ACCOUNT, InventoryOwner
@@ -27,6 +27,7 @@ from gateway.providers.guildwars2.types import (
     GuildWars2Character,
     GuildWars2CharacterSummary,
     GuildWars2Item,
+    GuildWars2ItemDefinition,
 )
 from gateway.providers.guildwars2.wire import (
     WireAccount,
@@ -90,12 +91,19 @@ def parse_record(kind: str | None, payload: Any, owner: str | None) -> Iterable[
     `kind` is the endpoint's path under /v2, such as `items` or `characters/Some Name/inventory`; without it the
     document's shape tells, where it can. InvalidInput says what is wrong.
     """
+    try:
+        yield from _parse(kind, payload, owner)
+    except UpstreamInvalid as error:
+        raise InvalidInput(error.message) from None
+
+
+def _parse(kind: str | None, payload: Any, owner: str | None) -> Iterable[Record]:
     if _is_export(payload):
         account: Any = payload.get("/v2/account")
         if owner is None and isinstance(account, dict):
             owner = cast("dict[str, Any]", account).get("name")
         for path, document in payload.items():
-            yield from parse_record(path, document, owner)
+            yield from _parse(path, document, owner)
         return
     endpoint = _endpoint(kind) if kind else _guess(payload)
     if found := BY_PATH.get(endpoint):
@@ -120,7 +128,32 @@ def _parse_entry(endpoint: Endpoint, payload: Any) -> ItemDefinition:
     definition = endpoint.parse(_shaped(payload, endpoint.shape))
     rules.check_definition(definition.key)
     definition.extra = leftover(payload, render_definition(definition, whole=False))
+    if isinstance(definition, GuildWars2ItemDefinition):
+        # An older schema has a text here, empty for none.
+        _drop(definition.extra, "details", "secondary_suffix_item_id")
+    definition.extra = definition.extra or None
     return definition
+
+
+def _item_leftover(entry: object, item: GuildWars2Item) -> dict[str, Any] | None:
+    """Give what the contract does not know of a stack; what it knows and reads otherwise is no part of that."""
+    extra = leftover(entry, render_item(item))
+    if extra:
+        _drop(extra, "stats", "attributes")
+        _drop(extra, "bound_to")
+    return extra or None
+
+
+def _drop(extra: dict[str, Any] | None, *path: str) -> None:
+    """Take out what stands at a path, and what is empty without it."""
+    if not extra or not path:
+        return
+    name, *below = path
+    inner = extra.get(name)
+    if below and isinstance(inner, dict):
+        _drop(cast("dict[str, Any]", inner), *below)
+    if not below or inner == {}:
+        extra.pop(name, None)
 
 
 def _parse_account(payload: Any, owner: str | None) -> Iterable[Record]:
@@ -182,7 +215,9 @@ def _character_name(name: str) -> str:
 def _parse_bags(payload: object, ref: OwnerRef, name: str) -> Holdings:
     holdings = parse_inventory(_shaped(payload, WireInventory), ref, name)
     bags = {cast("GuildWars2Bag", bag).index: cast("GuildWars2Bag", bag) for bag in holdings.children}
-    documents = cast("list[dict[str, Any] | None]", cast("dict[str, Any]", payload)["bags"])
+    whole = cast("dict[str, Any]", payload)
+    cast("GuildWars2Character", holdings.container).extra = {k: v for k, v in whole.items() if k != "bags"} or None
+    documents = cast("list[dict[str, Any] | None]", whole["bags"])
     by_key = {item.key: cast("GuildWars2Item", item) for item in holdings.items}
     for index, bag in bags.items():
         document = documents[index] or {}
@@ -190,14 +225,15 @@ def _parse_bags(payload: object, ref: OwnerRef, name: str) -> Holdings:
         for place, entry in enumerate(cast("list[object]", document["inventory"])):
             if entry is not None:
                 item = by_key[f"{bag.key}/{place}"]
-                item.extra = leftover(entry, render_item(item))
+                item.extra = _item_leftover(entry, item)
     return holdings
 
 
 def _parse_summary(payload: object, ref: OwnerRef, name: str) -> Iterable[Record]:
     summary = parse_character(_shaped(payload, WireCharacter))
-    if summary.name != name:
+    if unicodedata.normalize("NFC", summary.name) != name:
         raise InvalidInput(f"this is the character {summary.name!r}, not {name!r}")
+    summary.name = name
     document = dict(cast("dict[str, Any]", payload))
     bags = document.pop("bags", None)
     summary.extra = leftover(document, render_character(summary, whole=False))
@@ -213,7 +249,7 @@ def _keep_items(holdings: Holdings, payload: object) -> None:
     for index, entry in enumerate(cast("list[object]", payload)):
         if entry is not None:
             item = by_key[str(index)]
-            item.extra = leftover(entry, render_item(item))
+            item.extra = _item_leftover(entry, item)
 
 
 def _guess(payload: Any) -> str:

@@ -23,6 +23,7 @@ from gateway.model.credentials import Credential
 from gateway.model.errors import (
     Forbidden,
     GatewayError,
+    InvalidInput,
     NotFound,
     RateLimited,
     Unauthenticated,
@@ -118,12 +119,21 @@ class Dialect:
         self._limiter = limiter
 
     def endpoint(self, handler: Handler, scopes: Sequence[str] = ()) -> Callable[[Request], Awaitable[Response]]:
-        """Make an endpoint: rate limit, then method, key, scopes, parameters, existence."""
+        """Make an endpoint: rate limit, then route, method, key, scopes, parameters, existence."""
 
         async def answer(request: Request) -> Response:
+            response = await respond(request)
+            if request.method == "HEAD":
+                # The headers stay, its length among them.
+                response.body = b""
+            return response
+
+        async def respond(request: Request) -> Response:
             session: Session | None = None
             try:
                 await self._limited(request)
+                if handler is _no_route:
+                    raise Refused(404, "not found")
                 if request.method == "OPTIONS":
                     return _respond(request, Answer(body=None, private=False, status=204))
                 if request.method not in METHODS:
@@ -190,7 +200,7 @@ class Dialect:
         account = await _one(call.session.facts_by_key, FactRef(*call.of, ACCOUNT, ""))
         if not isinstance(account, GuildWars2Account):
             raise Refused(404, "no such id")
-        body = wire.render_account(account)
+        body = wire.render_account(cast("GuildWars2Account", rules.shown(account, call.scopes)))
         if call.version < _LAST_MODIFIED:
             body.pop("last_modified", None)
         if call.version < _TABS:
@@ -219,8 +229,12 @@ class Dialect:
     async def materials(self, call: Call) -> Answer:
         """`/v2/account/materials`: every material of every section, the empty ones too."""
         rendered: list[object] = []
-        for section in await _children(call, ContainerRef(*call.of, MATERIALS)):
-            contents = await _one(call.session.contents_by_container, section.ref)
+        refs = [section.ref for section in await _children(call, ContainerRef(*call.of, MATERIALS))]
+        found = await call.session.contents_by_container(refs)
+        for ref in refs:
+            contents = found.get(ref)
+            if isinstance(contents, GatewayError):
+                raise contents
             held = cast("list[GuildWars2Item]", contents.items if contents else [])
             rendered += [wire.render_material(item, whole=True) for item in held]
         return Answer(body=rendered, private=True)
@@ -238,7 +252,7 @@ class Dialect:
             path="characters",
             keys=_names,
             objects=_characters,
-            read=lambda text: unicodedata.normalize("NFC", text),
+            read=_name,
             takes_all=True,
             private=True,
             localised=False,
@@ -306,16 +320,24 @@ def _key(request: Request) -> str | None:
 
 
 async def _admit(call: Call, scopes: Sequence[str]) -> None:
-    call.owner = OwnerRef(PROVIDER, await call.session.identity())
+    try:
+        call.owner = OwnerRef(PROVIDER, await call.session.identity())
+    except InvalidInput:
+        # It holds what no key can.
+        raise Refused(401, "Invalid access token") from None
     token = cast("GuildWars2Token", await _one(call.session.facts_by_key, FactRef(*call.owner, CREDENTIAL, "")))
     call.scopes = frozenset(token.permissions)
     missing = [scope for scope in scopes if scope not in call.scopes]
     if missing:
         raise rules.lacking(missing)
     if token.urls is not None:
-        path = call.request.scope["path"].removeprefix(call.request.scope.get("root_path", ""))
-        if path not in [unquote(url) for url in token.urls]:
+        path = _name(call.request.scope["path"].removeprefix(call.request.scope.get("root_path", "")))
+        if path not in [_name(unquote(url)) for url in token.urls]:
             raise Refused(403, "this subtoken is not for this endpoint")
+
+
+def _name(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _version(request: Request) -> datetime:
@@ -331,10 +353,17 @@ def _version(request: Request) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+_EQUIPMENT = ("Armor", "Back", "Trinket", "Weapon")
+"""The types of item that have a second suffix item, in older schemas an empty text where there is none."""
+
+_TAB_FIELDS = ("build_tabs_unlocked", "active_build_tab", "equipment_tabs_unlocked", "active_equipment_tab")
+_BEFORE_TABS = ("skills", "specializations")
+
+
 def _at_version(body: dict[str, Any], version: datetime) -> dict[str, Any]:
     details = body.get("details")
-    if version < _SUFFIX_ITEM and details and "secondary_suffix_item_id" in details:
-        details["secondary_suffix_item_id"] = str(details["secondary_suffix_item_id"])
+    if version < _SUFFIX_ITEM and details is not None and body.get("type") in _EQUIPMENT:
+        details["secondary_suffix_item_id"] = str(details.get("secondary_suffix_item_id", ""))
     return body
 
 
@@ -379,7 +408,7 @@ async def _names(call: Call) -> list[str]:
 
 
 def _character_ref(call: Call, name: str) -> ContainerRef:
-    return ContainerRef(*call.of, character_key(unicodedata.normalize("NFC", name)))
+    return ContainerRef(*call.of, character_key(_name(name)))
 
 
 async def _characters(call: Call, names: Sequence[str]) -> dict[str, object]:
@@ -398,9 +427,8 @@ async def _characters(call: Call, names: Sequence[str]) -> dict[str, object]:
         body = wire.render_character(cast("Any", summary) or GuildWars2CharacterSummary(name=name))
         if call.version < _LAST_MODIFIED:
             body.pop("last_modified", None)
-        if call.version < _TABS:
-            for field in ("build_tabs_unlocked", "active_build_tab", "equipment_tabs_unlocked", "active_equipment_tab"):
-                body.pop(field, None)
+        for field in _TAB_FIELDS if call.version < _TABS else _BEFORE_TABS:
+            body.pop(field, None)
         carried = contents.get(refs[name]) if contents else None
         if isinstance(carried, GatewayError):
             raise carried
@@ -512,11 +540,11 @@ def _respond(request: Request, answer: Answer) -> Response:
     body = orjson.dumps(answer.body)
     headers["Cache-Control"] = "private,max-age=60" if answer.private else "public,max-age=300"
     headers["ETag"] = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    if answer.private:
-        headers["Vary"] = "Authorization"
+    headers["Vary"] = "Authorization, X-Schema-Version" if answer.private else "X-Schema-Version"
     if answer.localised:
         headers["Content-Language"] = LANGUAGE
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    if headers["ETag"] in known or "*" in known:
         return Response(status_code=304, headers=headers)
     return Response(body, status_code=answer.status, headers=headers, media_type="application/json; charset=utf-8")
 
@@ -541,7 +569,8 @@ def _refusal(error: GatewayError) -> Refused:
             return Refused(401, "Invalid access token")
         case Forbidden():
             return Refused(403, f"requires scope {','.join(error.scopes)}" if error.scopes else error.message)
-        case NotFound():
+        # A name that cannot be one is no character's.
+        case NotFound() | InvalidInput():
             return Refused(404, "no such id")
         case RateLimited():
             return Refused(429, "too many requests", error.retry_after or 1)

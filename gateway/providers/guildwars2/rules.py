@@ -6,9 +6,10 @@ import hashlib
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import orjson
 from joserfc import jwt
@@ -25,6 +26,7 @@ from gateway.providers.guildwars2.keys import BANK, FAMILIES, MATERIALS, SHARED
 from gateway.providers.guildwars2.types import (
     CHARACTER,
     CharacterContents,
+    GuildWars2Account,
     GuildWars2Bag,
     GuildWars2BagSlot,
     GuildWars2Character,
@@ -34,10 +36,17 @@ from gateway.providers.guildwars2.types import (
 )
 
 _OWNER = re.compile(r"[^\x00-\x1f/\\]{1,64}\.[0-9]{4}\Z")
+
+
+def _number(digits: int) -> str:
+    return rf"(0|[1-9][0-9]{{0,{digits - 1}}})"
+
+
+# A number is written in one way only, or one thing would have two keys.
 _CHARACTER = r"character:[^\x00-\x1f/\\]{1,64}"
-_CONTAINER = re.compile(rf"({_CHARACTER}(/[0-9]{{1,3}})?|bank|shared|materials(/[0-9]{{1,6}})?)\Z")
-_ITEM = re.compile(rf"({_CHARACTER}/[0-9]{{1,3}}|bank|shared)/[0-9]{{1,6}}\Z|materials/[0-9]{{1,6}}/[0-9]{{1,10}}\Z")
-_DEFINITION = re.compile(rf"({'|'.join(FAMILIES)}):(0|[1-9][0-9]{{0,9}})\Z")
+_CONTAINER = re.compile(rf"({_CHARACTER}(/{_number(3)})?|bank|shared|materials(/{_number(6)})?)\Z")
+_ITEM = re.compile(rf"({_CHARACTER}/{_number(3)}|bank|shared)/{_number(6)}\Z|materials/{_number(6)}/{_number(10)}\Z")
+_DEFINITION = re.compile(rf"({'|'.join(FAMILIES)}):{_number(10)}\Z")
 
 
 def check_owner(key: str) -> None:
@@ -161,6 +170,9 @@ def scopes_for(read: str, kind: str) -> tuple[str, ...]:
     """Give the scopes of a read, in the order in which the service lists them; `kind` is a key, or a kind of fact."""
     match read:
         case "containers_by_key" | "containers_by_owner":
+            if "/" in kind:
+                # A bag, or a section of the material storage: only what lies in them tells that they exist.
+                return INVENTORY_SCOPES if kind.startswith(CHARACTER) else STORAGE_SCOPES
             return NAME_SCOPES if kind.startswith(CHARACTER) else ACCOUNT_SCOPES
         case "facts_by_key":
             return NAME_SCOPES if kind == CHARACTER else ACCOUNT_SCOPES
@@ -185,15 +197,31 @@ def lacking(scopes: Sequence[str]) -> Forbidden:
     )
 
 
+_FIELD_SCOPES = {
+    "guilds": ("guild_leader",),
+    "progression": ("fractal_level", "daily_ap", "monthly_ap"),
+}
+"""Fields of an account that take a scope of their own; without it they are left out."""
+
+
+def shown(fact: object, scopes: Collection[str]) -> object:
+    """Give a document about an owner as a credential with these scopes may see it."""
+    if not isinstance(fact, GuildWars2Account):
+        return fact
+    hidden = [field for scope, fields in _FIELD_SCOPES.items() if scope not in scopes for field in fields]
+    return replace(fact, **cast("dict[str, Any]", dict.fromkeys(hidden)))
+
+
 TOP_LEVEL = (ContainerKind.CHARACTER, ContainerKind.STORAGE)
 """The kinds that an inventory's top level lists."""
 
 
 def mint(wanted: Wanted) -> Minted:
-    """Make an API key (two GUIDs run together, upper case), or, limited to paths, a subtoken in the form of a JWT."""
+    """Make an API key (two GUIDs run together, upper case); limited in time or to paths, a subtoken, which is a JWT."""
     key = "-".join(secrets.token_hex(size // 2).upper() for size in (8, 4, 4, 4, 20, 4, 4, 4, 12))
     token_id = key[:36]
-    subtoken = bool(wanted.limits)
+    # A key has no end, and no paths.
+    subtoken = bool(wanted.limits) or wanted.expires_at is not None
     secret = key
     if subtoken:
         claims = {"sub": token_id, "iat": int(wanted.issued_at.timestamp()), "permissions": list(wanted.scopes)}
@@ -206,6 +234,6 @@ def mint(wanted: Wanted) -> Minted:
         type="Subtoken" if subtoken else "APIKey",
         issued_at=wanted.issued_at if subtoken else None,
         expires_at=wanted.expires_at if subtoken else None,
-        urls=list(wanted.limits) if subtoken else None,
+        urls=list(wanted.limits) or None,
     )
     return Minted(secret=secret, label=token_id, facts=facts)

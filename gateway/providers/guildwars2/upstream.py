@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -14,14 +15,17 @@ from cachetools import LRUCache
 from gateway.model.arguments import ContainerArguments, ContainerKind, ItemArguments, ItemFilter, ItemOrder
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import ANONYMOUS, Credential
+from gateway.model.deadline import time_left
 from gateway.model.definition import DefinitionConnection, ItemDefinition
 from gateway.model.errors import (
     Forbidden,
     GatewayError,
+    InvalidInput,
     RateLimited,
     Unauthenticated,
     Unsupported,
     UpstreamInvalid,
+    UpstreamTimeout,
     UpstreamUnavailable,
 )
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
@@ -36,25 +40,40 @@ from gateway.model.ports import Results
 from gateway.model.relations import Asked
 from gateway.providers.guildwars2 import rules, wire
 from gateway.providers.guildwars2.catalogue import ENDPOINTS, Endpoint
-from gateway.providers.guildwars2.keys import BANK, MATERIALS, SHARED, category_key, number_of, split_character
+from gateway.providers.guildwars2.keys import (
+    BANK,
+    MATERIALS,
+    SHARED,
+    category_key,
+    character_key,
+    number_of,
+    split_character,
+)
 from gateway.providers.guildwars2.manifest import MANIFEST
 from gateway.providers.guildwars2.types import CHARACTER, CharacterContents, GuildWars2Bag
 from gateway.transport.client import Client
-from gateway.transport.errors import judge_status, retry_after
+from gateway.transport.errors import CircuitOpen, judge_status, retry_after
 
 SCHEMA_VERSION = "2024-07-20T01:00:00.000Z"
 LANGUAGE = "en"
 
 _SUFFIX = f"v={SCHEMA_VERSION}&lang={LANGUAGE}"
 _KEY_TEXTS = ("invalid key", "invalid access token", "endpoint requires authentication")
+_ABSENT_TEXTS = ("no such id", "all ids provided are invalid")
 _TROUBLE = ("errtimeout", "errinternal", "errbaddata", "unknown error")
 _BATCH = MANIFEST.limits.batch_size or 200
 
-# How many failed calls may pass without one that succeeds before a batch counts as an outage, not as one bad id.
+# How many calls may fail in a row before a batch counts as an outage, not as one bad id; and how many calls at most
+# the search for bad ids takes: enough to find three of 200.
 _PROBES = 7
+_MOST_PROBES = 48
 
 T = TypeVar("T")
 K = TypeVar("K")
+
+
+_LACKING = re.compile(r"requires (?:at least one )?scopes? (?:from )?([a-z_]+(?:[, ]+[a-z_]+)*)\Z")
+_SCOPE = re.compile(r"[a-z_]+")
 
 
 class _Text(msgspec.Struct):
@@ -63,26 +82,33 @@ class _Text(msgspec.Struct):
 
 
 def judge(response: httpx.Response) -> GatewayError | None:
-    """Tell what kind of failure an answer is, by status first, by text second; 404 is left to the caller."""
+    """Tell what kind of failure an answer is, by status first, by text second; what is absent is no failure.
+
+    Of the service's texts only those that are known are passed on: no other can be trusted not to hold the key.
+    """
     status = response.status_code
     if status in (200, 206):
         return None
     text = _text_of(response)
+    # These came with 400 in some years.
+    if text in _ABSENT_TEXTS and status in (400, 404):
+        return None
     # The service was seen to call good keys invalid with each of these statuses.
     if status == 401 or (status in (400, 403) and text in _KEY_TEXTS):
-        return Unauthenticated("Guild Wars 2 does not accept this API key.", provider_code=text or None)
+        return Unauthenticated(
+            "Guild Wars 2 does not accept this API key.", provider_code=text if text in _KEY_TEXTS else str(status)
+        )
     if status == 429:
         return RateLimited(
-            "Guild Wars 2 asks to wait.", provider_code=text or None, retry_after=retry_after(response) or 1.0
+            "Guild Wars 2 asks to wait.", provider_code=str(status), retry_after=retry_after(response) or 1.0
         )
     if status == 503 and text == "api not active":
         # It lasts for hours to days.
         return UpstreamUnavailable("Guild Wars 2 has switched this off.", provider_code=text, retryable=False)
     if text in _TROUBLE or (status >= 400 and not response.content):
-        return UpstreamUnavailable("Guild Wars 2 is in trouble.", provider_code=text or None)
-    if status == 403 and text.startswith("requires "):
-        scopes = tuple(part for part in text.split()[-1].split(",") if part)
-        return rules.lacking(scopes)
+        return UpstreamUnavailable("Guild Wars 2 is in trouble.", provider_code=text or str(status))
+    if status == 403 and (lacking := _LACKING.match(text)):
+        return rules.lacking(_SCOPE.findall(lacking[1]))
     if status == 400 and text == "account does not have game access":
         return Forbidden("The account has no access to the game.", provider_code=text)
     return judge_status(response)
@@ -127,6 +153,9 @@ class UpstreamSession:
         self._documents: Loader[tuple[str, Any], Any] = Loader[tuple[str, Any], Any].alone(self._fetch_document)
         self._definitions: Loader[DefinitionRef, ItemDefinition] = Loader(self._fetch_definitions)
         self._contents: Loader[ContainerRef, Contents] = Loader[ContainerRef, Contents].alone(self._read_contents)
+        self._looking = asyncio.Lock()
+        self._accepted = False
+        self._rejected: Unauthenticated | None = None
 
     async def aclose(self) -> None:
         """Cancel the calls still under way."""
@@ -136,14 +165,28 @@ class UpstreamSession:
     # --- calls --------------------------------------------------------------------------------------------------------
 
     async def _fetch_document(self, document: tuple[str, Any]) -> Any:
+        wait = self._upstream.second_look
         try:
-            return await self._fetch(*document)
+            if self._rejected is None:
+                return await self._fetch(*document)
         except Unauthenticated:
-            if not self._credential:
+            left = time_left()
+            if not self._credential or (left is not None and left <= wait):
                 raise
-            # A good key may for a moment be called invalid.
-            await asyncio.sleep(self._upstream.second_look)
-            return await self._fetch(*document)
+        # A good key may for a moment be called invalid: one document looks again, and tells for all.
+        async with self._looking:
+            if self._rejected is None and not self._accepted:
+                await asyncio.sleep(wait)
+                try:
+                    found = await self._fetch(*document)
+                except Unauthenticated as error:
+                    self._rejected = error
+                else:
+                    self._accepted = True
+                    return found
+        if self._rejected is not None:
+            raise self._rejected
+        return await self._fetch(*document)
 
     async def _fetch(self, path: str, shape: Any) -> Any:
         key = self._credential.part("key")
@@ -154,13 +197,19 @@ class UpstreamSession:
             headers={"Authorization": f"Bearer {key}"},
             partition=self._credential.partition,
         )
-        return None if response.status_code == 404 else wire.decode(response.content, shape)
+        return None if response.is_client_error else wire.decode(response.content, shape)
 
     async def _document(self, path: str, shape: type[T]) -> T | None:
         return await self._documents.load((path, shape))
 
     async def _names(self) -> list[str]:
-        return sorted(await self._document("/v2/characters", list[str]) or [])
+        names = await self._document("/v2/characters", list[str]) or []
+        try:
+            for name in names:
+                rules.check_container(character_key(name))
+        except InvalidInput:
+            raise UpstreamInvalid("The service lists a character whose name cannot be one.") from None
+        return sorted(names)
 
     async def _fetch_definitions(self, refs: Sequence[DefinitionRef]) -> Mapping[DefinitionRef, Any]:
         found: dict[DefinitionRef, Any] = {}
@@ -182,26 +231,26 @@ class UpstreamSession:
         """Read a batch; where one id spoils it, find that id by halving, so that it fails alone."""
         try:
             return await self._call_batch(endpoint, refs)
-        except UpstreamUnavailable as error:
-            if len(refs) == 1 or not error.retryable:
+        except GatewayError as error:
+            if len(refs) == 1 or not _may_be_one_id(error):
                 return dict.fromkeys(refs, error)
         found: dict[DefinitionRef, Any] = {}
         halves = _halves(refs)
-        failed, succeeded = 0, False
-        while halves:
+        failed = 0
+        for _ in range(_MOST_PROBES):
+            if not halves:
+                break
             half = halves.pop(0)
             try:
                 found.update(await self._call_batch(endpoint, half, attempts=1))
-                succeeded = True
+                failed = 0
             except GatewayError as error:
+                # What is halved further has it until it is known better.
+                found.update(dict.fromkeys(half, error))
                 failed += 1
-                outage = failed >= _PROBES and not succeeded
-                if outage or len(half) == 1 or not isinstance(error, UpstreamUnavailable):
-                    found.update(dict.fromkeys(half, error))
-                if outage:
-                    found.update({ref: error for rest in halves for ref in rest})
+                if failed >= _PROBES:
                     break
-                if len(half) > 1 and isinstance(error, UpstreamUnavailable):
+                if len(half) > 1 and _may_be_one_id(error):
                     halves += _halves(half)
         return found
 
@@ -214,17 +263,25 @@ class UpstreamSession:
         response = await self._upstream.client.get(
             f"{self._upstream.base_url}/v2/{endpoint.path}?ids={ids}&{_SUFFIX}", partition=ANONYMOUS, attempts=attempts
         )
-        if response.status_code == 404:
+        if response.is_client_error:
             return {}  # all ids provided are invalid
         found: dict[DefinitionRef, Any] = {}
         # Matched by id: neither the order nor the number of the entries is promised.
+        nameless: UpstreamInvalid | None = None
         for raw in wire.decode(response.content, list[msgspec.Raw]):
-            ref = by_number.get(wire.decode(raw, wire.WireId).id)
-            if ref is not None:
-                try:
+            ref = None
+            try:
+                ref = by_number.get(wire.decode(raw, wire.WireId).id)
+                if ref is not None:
                     found[ref] = endpoint.parse(wire.decode(raw, endpoint.shape))
-                except UpstreamInvalid as error:
+            except UpstreamInvalid as error:
+                if ref is None:
+                    nameless = error
+                else:
                     found[ref] = error
+        if nameless is not None:
+            # It may be any of those that are missing.
+            found.update({ref: nameless for ref in refs if ref not in found})
         return found
 
     # --- whose --------------------------------------------------------------------------------------------------------
@@ -301,9 +358,9 @@ class UpstreamSession:
             contents = cast(
                 "CharacterContents | None", await self._contents.load(ref._replace(key=f"character:{name}"))
             )
-        except Forbidden:
-            # Without the scope for inventories a character is still known by its name.
-            if index is None and name in await self._names():
+        except GatewayError:
+            # A character whose inventory cannot be read, for want of a scope or for now, is still known by its name.
+            if index is None and await self._listed_by_name(name):
                 return wire.parse_name(name, owner)
             raise
         if contents is None:
@@ -311,6 +368,12 @@ class UpstreamSession:
         if index is None:
             return contents.container
         return next((place.bag for place in contents.bag_slots if place.index == index), None)
+
+    async def _listed_by_name(self, name: str) -> bool:
+        try:
+            return name in await self._names()
+        except GatewayError:
+            return False
 
     async def _sections(self, owner: OwnerRef) -> list[Container]:
         """List the sections of the material storage that the account's answer names."""
@@ -448,12 +511,14 @@ class UpstreamSession:
         """Read all containers; one that fails is a problem, and only if all do is the first one's error raised."""
         items: list[Item] = []
         errors: list[tuple[str | None, GatewayError]] = []
+        succeeded: list[str] = []
 
         async def read(key: str) -> None:
             try:
                 if key == MATERIALS:
                     entries = await self._document("/v2/account/materials", list[wire.WireMaterial])
                     items.extend(wire.parse_materials(entries or [], owner).items)
+                    succeeded.append(key)
                     return
                 contents = await self._contents.load(ContainerRef(*owner, key))
                 if isinstance(contents, CharacterContents):
@@ -461,6 +526,7 @@ class UpstreamSession:
                     items.extend(slot.item for bag in bags for slot in bag.slots or () if slot.item is not None)
                 elif contents is not None:
                     items.extend(contents.items)
+                succeeded.append(key)
             except GatewayError as error:
                 errors.append((key, error))
 
@@ -470,7 +536,7 @@ class UpstreamSession:
         except GatewayError as error:
             errors.append((None, error))
         await asyncio.gather(*map(read, keys))
-        if errors and not items and len(errors) >= len(keys):
+        if not succeeded:
             raise errors[0][1]
         errors.sort(key=lambda entry: entry[0] or "")
         return items, [
@@ -550,6 +616,13 @@ def _bag_as_laid(bag: GuildWars2Bag) -> Contents:
 def _connection(found: Sequence[Container], arguments: Any, problems: Sequence[SourceProblem]) -> ContainerConnection:
     part = part_of(found, arguments.window, position=lambda container: Position(NATURAL, 0, container.sort))
     return ContainerConnection.of(part, problems)
+
+
+def _may_be_one_id(error: GatewayError) -> bool:
+    """Tell whether the service may have choked on one id, rather than be slow, switched off or left alone."""
+    if isinstance(error, UpstreamTimeout):
+        return error.provider_code is not None
+    return isinstance(error, UpstreamUnavailable) and error.retryable and not isinstance(error, CircuitOpen)
 
 
 def _halves(refs: Sequence[DefinitionRef]) -> list[Sequence[DefinitionRef]]:

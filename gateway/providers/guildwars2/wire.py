@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 
@@ -55,35 +55,42 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 # --- the shapes, in the order in which their keys are written ---------------------------------------------------------
 
-Number = int | float
+# The graph's Int has 32 bits, its BigInt 64, and its Float is exact to 53: what passes them is nothing of this service.
+Int = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Amount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | float
+
+# Far beyond any that was seen: a size is laid out slot by slot.
+MOST_SLOTS, MOST_BAGS, MOST_CATEGORY = 10_000, 1_000, 999_999
 
 
 class WireId(msgspec.Struct):
     """What tells which entry of a batch this is."""
 
-    id: int
+    id: Id
 
 
 class WireStats(msgspec.Struct):
     """`stats` of an item."""
 
-    id: int
+    id: Id
     attributes: dict[str, Number] | None = None
 
 
 class WireItem(msgspec.Struct):
     """A stack, as in inventory, bank and shared slots."""
 
-    id: int
+    id: Id
     # Not said to be optional, but a stack without a count is still a stack.
-    count: int = 1
-    charges: int | None = None
-    infusions: list[int] | None = None
-    upgrades: list[int] | None = None
-    upgrade_slot_indices: list[int] | None = None
-    skin: int | None = None
+    count: Amount = 1
+    charges: Int | None = None
+    infusions: list[Id] | None = None
+    upgrades: list[Id] | None = None
+    upgrade_slot_indices: list[Int] | None = None
+    skin: Id | None = None
     stats: WireStats | None = None
-    dyes: list[int | None] | None = None
+    dyes: list[Id | None] | None = None
     binding: str | None = None
     bound_to: str | None = None
 
@@ -91,43 +98,43 @@ class WireItem(msgspec.Struct):
 class WireBag(msgspec.Struct):
     """A bag with its slots."""
 
-    id: int
-    size: int
-    inventory: list[WireItem | None]
+    id: Id
+    size: Annotated[int, msgspec.Meta(ge=0, le=MOST_SLOTS)]
+    inventory: Annotated[list[WireItem | None], msgspec.Meta(max_length=MOST_SLOTS)]
 
 
 class WireInventory(msgspec.Struct):
     """`/v2/characters/:id/inventory`."""
 
-    bags: list[WireBag | None]
+    bags: Annotated[list[WireBag | None], msgspec.Meta(max_length=MOST_BAGS)]
 
 
 class WireMaterial(msgspec.Struct):
     """An entry of `/v2/account/materials`."""
 
-    id: int
-    category: int
-    count: int
+    id: Id
+    category: Annotated[int, msgspec.Meta(ge=0, le=MOST_CATEGORY)]
+    count: Amount
     binding: str | None = None
 
 
 class WireInfusionSlot(msgspec.Struct):
     flags: list[str] = []
-    item_id: int | None = None
+    item_id: Id | None = None
 
 
 class WireAttributeModifier(msgspec.Struct):
     key: str = msgspec.field(name="attribute")
-    modifier: int
+    modifier: Int
 
 
 class WireBuff(msgspec.Struct):
-    skill_id: int
+    skill_id: Id
     description: str | None = None
 
 
 class WireInfixUpgrade(msgspec.Struct):
-    id: int
+    id: Id
     attributes: list[WireAttributeModifier] = []
     buff: WireBuff | None = None
 
@@ -136,32 +143,32 @@ class WireItemDetails(msgspec.Struct):
     type: str | None = None
     weight_class: str | None = None
     damage_type: str | None = None
-    min_power: int | None = None
-    max_power: int | None = None
-    defense: int | None = None
+    min_power: Int | None = None
+    max_power: Int | None = None
+    defense: Int | None = None
     infusion_slots: list[WireInfusionSlot] | None = None
     attribute_adjustment: Number | None = None
     infix_upgrade: WireInfixUpgrade | None = None
-    suffix_item_id: int | None = None
+    suffix_item_id: Id | None = None
     # A string before the schema of 2020-11-17, empty for none.
-    secondary_suffix_item_id: int | str | None = None
-    stat_choices: list[int] | None = None
-    size: int | None = None
+    secondary_suffix_item_id: Id | str | None = None
+    stat_choices: list[Id] | None = None
+    size: Int | None = None
     no_sell_or_sort: bool | None = None
-    charges: int | None = None
+    charges: Int | None = None
     description: str | None = None
-    duration_ms: int | None = None
+    duration_ms: Int | None = None
     unlock_type: str | None = None
-    color_id: int | None = None
-    recipe_id: int | None = None
-    extra_recipe_ids: list[int] | None = None
-    guild_upgrade_id: int | None = None
-    apply_count: int | None = None
+    color_id: Id | None = None
+    recipe_id: Id | None = None
+    extra_recipe_ids: list[Id] | None = None
+    guild_upgrade_id: Id | None = None
+    apply_count: Int | None = None
     name: str | None = None
     icon: str | None = None
-    skins: list[int] | None = None
-    minipet_id: int | None = None
-    vendor_ids: list[int] | None = None
+    skins: list[Id] | None = None
+    minipet_id: Id | None = None
+    vendor_ids: list[Id] | None = None
     flags: list[str] | None = None
     infusion_upgrade_flags: list[str] | None = None
     suffix: str | None = None
@@ -170,32 +177,32 @@ class WireItemDetails(msgspec.Struct):
 
 class WireUpgrade(msgspec.Struct):
     upgrade: str
-    item_id: int
+    item_id: Id
 
 
 class WireItemDefinition(msgspec.Struct):
     """`/v2/items`."""
 
-    id: int
+    id: Id
     name: str
     type: str
-    level: int
+    level: Int
     rarity: str
-    vendor_value: int
+    vendor_value: Int
     game_types: list[str]
     flags: list[str]
     restrictions: list[str]
     chat_link: str | None = None
     icon: str | None = None
     description: str | None = None
-    default_skin: int | None = None
+    default_skin: Id | None = None
     details: WireItemDetails | None = None
     upgrades_into: list[WireUpgrade] | None = None
     upgrades_from: list[WireUpgrade] | None = None
 
 
 class WireDyeSlot(msgspec.Struct):
-    color_id: int
+    color_id: Id
     material: str
 
 
@@ -214,7 +221,7 @@ class WireSkinDetails(msgspec.Struct):
 class WireSkin(msgspec.Struct):
     """`/v2/skins`."""
 
-    id: int
+    id: Id
     name: str
     type: str
     flags: list[str]
@@ -234,7 +241,7 @@ class WireStatAttribute(msgspec.Struct):
 class WireItemStat(msgspec.Struct):
     """`/v2/itemstats`; an older sketch had a map of attributes."""
 
-    id: int
+    id: Id
     name: str
     attributes: list[WireStatAttribute] | dict[str, Number]
 
@@ -245,35 +252,35 @@ class WireDye(msgspec.Struct):
     hue: Number
     saturation: Number
     lightness: Number
-    rgb: list[int]
+    rgb: list[Int]
 
 
 class WireColor(msgspec.Struct):
     """`/v2/colors`."""
 
-    id: int
+    id: Id
     name: str
-    base_rgb: list[int]
+    base_rgb: list[Int]
     cloth: WireDye
     leather: WireDye
     metal: WireDye
     fur: WireDye | None = None
-    item: int | None = None
+    item: Id | None = None
     categories: list[str] | None = None
 
 
 class WireMaterialCategory(msgspec.Struct):
     """`/v2/materials`."""
 
-    id: int
+    id: Id
     name: str
-    items: list[int]
-    order: int
+    items: list[Id]
+    order: Int
 
 
 class WireWorldVersusWorld(msgspec.Struct):
-    team_id: int | None = None
-    rank: int | None = None
+    team_id: Int | None = None
+    rank: Int | None = None
 
 
 class WireAccount(msgspec.Struct):
@@ -281,25 +288,25 @@ class WireAccount(msgspec.Struct):
 
     id: str
     name: str
-    age: int | None = None
+    age: Amount | None = None
     last_modified: str | None = None
-    world: int | None = None
+    world: Int | None = None
     guilds: list[str] | None = None
     guild_leader: list[str] | None = None
     created: str | None = None
     access: list[str] | None = None
     commander: bool | None = None
-    fractal_level: int | None = None
-    daily_ap: int | None = None
-    monthly_ap: int | None = None
-    build_storage_slots: int | None = None
+    fractal_level: Int | None = None
+    daily_ap: Int | None = None
+    monthly_ap: Int | None = None
+    build_storage_slots: Int | None = None
     wvw: WireWorldVersusWorld | None = None
-    wvw_rank: int | None = None
+    wvw_rank: Int | None = None
 
 
 class WireCrafting(msgspec.Struct):
     discipline: str
-    rating: int
+    rating: Int
     active: bool
 
 
@@ -310,18 +317,18 @@ class WireCharacter(msgspec.Struct):
     race: str | None = None
     gender: str | None = None
     profession: str | None = None
-    level: int | None = None
+    level: Int | None = None
     guild: str | None = None
-    age: int | None = None
+    age: Int | None = None
     created: str | None = None
     last_modified: str | None = None
-    deaths: int | None = None
-    title: int | None = None
+    deaths: Int | None = None
+    title: Int | None = None
     crafting: list[WireCrafting] | None = None
-    build_tabs_unlocked: int | None = None
-    active_build_tab: int | None = None
-    equipment_tabs_unlocked: int | None = None
-    active_equipment_tab: int | None = None
+    build_tabs_unlocked: Int | None = None
+    active_build_tab: Int | None = None
+    equipment_tabs_unlocked: Int | None = None
+    active_equipment_tab: Int | None = None
 
 
 class WireToken(msgspec.Struct):
@@ -371,8 +378,8 @@ def _time(text: str | None) -> datetime | None:
         return None
     try:
         return parse_time(text)
-    except ValueError:
-        raise UpstreamInvalid("The service's answer holds a time that is none.") from None
+    except (ValueError, OverflowError):
+        raise UpstreamInvalid("One of its times is in no known format.") from None
 
 
 # The names that the game shows, accepted for the ones that the API writes.
@@ -467,6 +474,8 @@ def storage(owner: OwnerRef, key: str) -> GuildWars2Storage:
 
 def parse_slots(wire: Sequence[WireItem | None], owner: OwnerRef, key: str) -> Holdings:
     """Read `/v2/account/bank` or `/v2/account/inventory`."""
+    if len(wire) > MOST_SLOTS:
+        raise UpstreamInvalid(f"It has more than {MOST_SLOTS} slots.")
     container = storage(owner, key)
     container.slot_count = len(wire)
     items = [_item(item, owner, key, container.sort, index) for index, item in enumerate(wire) if item is not None]
@@ -530,21 +539,29 @@ def parse_definition(wire: WireItemDefinition) -> GuildWars2ItemDefinition:
 
 
 def chat_link(item: int) -> str:
-    """Work out the code that shows one plain item in the game's chat."""
+    """Work out the code that shows one plain item in the game's chat; it has room for 24 bits."""
+    if item >= 1 << 24:
+        return ""
     return f"[&{base64.b64encode(bytes((2, 1)) + item.to_bytes(3, 'little') + bytes(1)).decode()}]"
 
 
 def _item_details(wire: WireItemDetails) -> graph.GuildWars2ItemDetails:
-    secondary = wire.secondary_suffix_item_id
-    if isinstance(secondary, str):
-        secondary = int(secondary) if secondary.isdecimal() else None
     return _graph(
         graph.GuildWars2ItemDetails,
         wire,
-        secondary_suffix_item_id=secondary,
+        secondary_suffix_item_id=_suffix_item(wire.secondary_suffix_item_id),
         infusion_slots=_each(lambda slot: _graph(graph.GuildWars2InfusionSlot, slot), wire.infusion_slots),
         infix_upgrade=_maybe(_infix, wire.infix_upgrade),
     )
+
+
+def _suffix_item(number: int | str | None) -> int | None:
+    if not isinstance(number, str):
+        return number
+    try:
+        return msgspec.convert(number, Id, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def _infix(wire: WireInfixUpgrade) -> graph.GuildWars2InfixUpgrade:
@@ -677,7 +694,7 @@ def parse_token(wire: WireToken) -> GuildWars2Token:
 
 def _plain(number: float) -> Number:
     """Write whole numbers without a fraction, as the service does."""
-    return int(number) if number == int(number) else number
+    return int(number) if abs(number) <= 2**53 and number == int(number) else number
 
 
 def _written(struct: type[S], value: object, **others: object) -> S:
@@ -744,12 +761,14 @@ def render_bag(bag: GuildWars2Bag, slots: Sequence[Slot], *, whole: bool = False
 
 def render_inventory(contents: graph.CharacterContents, *, whole: bool = False) -> dict[str, Any]:
     """Write `/v2/characters/:id/inventory`."""
-    return {
+    rendered = {
         "bags": [
             None if place.bag is None else render_bag(place.bag, place.bag.slots or [], whole=whole)
             for place in contents.bag_slots
         ]
     }
+    extra = cast("GuildWars2Character", contents.container).extra
+    return merged(rendered, extra) if whole and extra else rendered
 
 
 def render_material(item: GuildWars2Item, *, whole: bool = False) -> dict[str, Any]:

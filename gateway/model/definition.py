@@ -8,7 +8,7 @@ import strawberry
 
 from gateway.model.ids import DEFINITION, DefinitionRef
 from gateway.model.manifest import ProviderKey
-from gateway.model.node import Node, PageInfo, SourceProblem, page_info
+from gateway.model.node import Node, PageInfo, SourceProblem, connected
 from gateway.model.paging import Part, encode_cursor
 from gateway.model.relations import Asked, attribute, graph_interface, graph_type, hidden, loaded
 from gateway.model.scalars import BigInt
@@ -87,15 +87,4 @@ class DefinitionConnection:
             )
             for position, (definition, quantity) in part.entries
         ]
-        made = cls(
-            edges=edges,
-            page_info=page_info(part, edges, lambda edge: edge.cursor),
-            is_complete=not problems,
-            problems=list(problems),
-            counted=counted,
-        )
-        if problems:
-            made.total_count = None
-        elif part.total is not None:
-            made.total_count = part.total
-        return made
+        return connected(cls, part, edges, problems, counted)

@@ -13,7 +13,7 @@ from gateway.model.paging import Part, encode_cursor
 from gateway.model.relations import Asked, attribute, computed, graph_interface, graph_type, hidden, loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 NodeT = TypeVar("NodeT")
 
@@ -97,32 +97,40 @@ class Connection(Generic[NodeT]):
     def of(cls, part: Part[NodeT], problems: Sequence[SourceProblem] = (), *, counted: Asked | None = None) -> Self:
         """Make the connection; `counted` is what to ask for the total where the part does not know it."""
         edges = [Edge(cursor=encode_cursor(position), node=node) for position, node in part.entries]
-        made = cls(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
-            page_info=page_info(part, edges, lambda edge: edge.cursor),
-            is_complete=not problems,
-            problems=list(problems),
-            counted=counted,
-        )
-        if problems:
-            made.total_count = None
-        elif part.total is not None:
-            made.total_count = part.total
-        return made
+        return connected(cls, part, edges, problems, counted, nodes=[edge.node for edge in edges])
 
 
-T = TypeVar("T")
+C = TypeVar("C")
 
 
-def page_info(part: Part[Any], edges: Sequence[T], cursor: Callable[[T], str]) -> PageInfo:
-    """Tell where a part lies in its list."""
-    return PageInfo(
-        has_next_page=part.has_next,
-        has_previous_page=part.has_previous,
-        start_cursor=cursor(edges[0]) if edges else None,
-        end_cursor=cursor(edges[-1]) if edges else None,
+def connected(
+    kind: type[C],
+    part: Part[Any],
+    edges: Sequence[Any],
+    problems: Sequence[SourceProblem],
+    counted: Asked | None,
+    **others: Any,
+) -> C:
+    """Make a connection of any kind from a part of a list and its edges."""
+    made: Any = kind(
+        edges=list(edges),
+        page_info=PageInfo(
+            has_next_page=part.has_next,
+            has_previous_page=part.has_previous,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        is_complete=not problems,
+        problems=list(problems),
+        counted=counted,
+        **others,
     )
+    if problems:
+        # What could not be read cannot be counted.
+        made.total_count = None
+    elif part.total is not None:
+        made.total_count = part.total
+    return made
 
 
 NodeConnection = Connection[Node]

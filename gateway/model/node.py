@@ -13,7 +13,7 @@ from gateway.model.paging import Part, encode_cursor
 from gateway.model.relations import Asked, attribute, computed, graph_interface, graph_type, hidden, loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 NodeT = TypeVar("NodeT")
 
@@ -104,7 +104,7 @@ C = TypeVar("C")
 
 
 def connected(
-    kind: type[C],
+    kind: Callable[..., C],
     part: Part[Any],
     edges: Sequence[Any],
     problems: Sequence[SourceProblem],

@@ -7,6 +7,8 @@ import contextlib
 import io
 import json
 import os
+import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -77,7 +79,7 @@ app.add_typer(credential, name="credential")
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The settings file, instead of gateway.toml.", show_default=False)
 ]
-ProviderArgument = Annotated[str, typer.Argument(help=f"The provider: {', '.join(PROVIDERS)}.")]
+ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help=f"The provider: {', '.join(PROVIDERS)}.")]
 OwnerOption = Annotated[str, typer.Option("--owner", help="The owner's key at the provider.")]
 
 
@@ -194,7 +196,10 @@ def serve(
         signal.signal(name, _stop)
     with contextlib.ExitStack() as stack:
         if demo:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-"))
+            folder = Path(tempfile.gettempdir(), f"gateway-demo-{secrets.token_hex(8)}")
+            # Before it is made: a signal may come at any moment.
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
             # In place of the settings, not merged with them: a demo calls nobody.
             settings = settings.model_copy(
                 update={"store": StoreSettings(url=f"sqlite:///{folder}/demo.db"), "providers": {}}
@@ -238,6 +243,9 @@ _BACKLOG = 2_048
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not host:
+        # To a socket this would mean every address there is.
+        _fail("the address to listen on is empty", USAGE)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -293,7 +301,9 @@ _DEMO_QUERY = """{
 @app.command("import")
 def import_(
     provider: ProviderArgument,
-    files: Annotated[list[Path], typer.Argument(help="Files in the provider's own format, gzip or not.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Files in the provider's own format, gzip or not.")
+    ],
     owner: Annotated[str | None, typer.Option("--owner", help="Whose inventory it is.", show_default=False)] = None,
     kind: Annotated[
         str | None, typer.Option("--kind", help="What the files hold, where that cannot be told.", show_default=False)
@@ -390,7 +400,10 @@ async def _export_catalogue(store: Store, provider: Provider, kind: str) -> None
         refs = [DefinitionRef(provider.key, key) for key in keys[start : start + 1_000]]
         found = await store.definitions(refs)
         for ref in refs:
-            _write(orjson.dumps(provider.archive.render_definition(found[ref])))
+            entry = found[ref]
+            if isinstance(entry, GatewayError):
+                raise entry
+            _write(orjson.dumps(provider.archive.render_definition(entry)))
 
 
 def _write(line: bytes) -> None:
@@ -529,7 +542,7 @@ def _lifetime(expires_at: datetime | None) -> str:
 @credential.command("revoke")
 def revoke_credential(
     provider: ProviderArgument,
-    label: Annotated[str, typer.Argument(help="The first column of `credential list`.")],
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="The first column of `credential list`.")],
     config: ConfigOption = None,
 ) -> None:
     """Revoke a credential; it is refused from then on."""

@@ -61,7 +61,7 @@ def _records(archive: Archive, line: Line, owner: str | None, kind: str | None, 
         return
     payloads: list[Any] = [line.payload]
     try:
-        if isinstance(line.payload, list) and archive.splits(kind, cast("object", line.payload)):
+        if archive.splits(kind, line.payload):
             payloads = cast("list[Any]", line.payload)
     except InvalidInput as error:
         faults.append(error.message)

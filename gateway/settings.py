@@ -20,7 +20,9 @@ class Section(BaseModel):
 class ServerSettings(Section):
     """Where and how the gateway serves."""
 
-    host: str = Field(default="127.0.0.1", description="The address to listen on; the loopback unless told otherwise.")
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="The address to listen on; the loopback unless told otherwise."
+    )
     port: int = Field(default=8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
     token: SecretStr | None = Field(
         default=None,

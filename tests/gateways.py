@@ -21,7 +21,7 @@ from gateway.settings import ProviderSettings, ServerSettings, Settings, StoreSe
 from gateway.store.store import Store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-HOST = "http://gateway.test"
+HOST = "http://localhost"
 DIALECT = "http://dialect.test"
 
 

@@ -27,7 +27,6 @@ from gateway.model.ids import (
 )
 from gateway.model.inventory import Inventory
 from gateway.model.loader import Loader
-from gateway.model.manifest import Capability
 from gateway.model.node import Connection, Node
 from gateway.model.paging import NATURAL, Position, part_of
 from gateway.model.ports import Backend, Session
@@ -65,9 +64,16 @@ class Loaders:
             found = self._loaders[at] = (
                 Loader[Any, Any].alone(partial(derived, self))
                 if derived
-                else Loader(_through(self.session(provider), name))
+                else Loader(partial(self._through, name, provider))
             )
         return found
+
+    async def _through(self, name: str, provider: str, keys: Sequence[Any]) -> Mapping[Any, Any]:
+        """Read keys through the session's method of that name; a provider that is not served fails only here."""
+        session = self.session(provider)
+        if name == "identity":
+            return dict.fromkeys(keys, await session.identity())
+        return await getattr(session, name)(keys)
 
     def session(self, provider: str) -> Session:
         """Give the request's session with a provider; Unsupported where the gateway has no such provider."""
@@ -116,16 +122,6 @@ class Loaders:
 Derived = Callable[[Loaders, Any], Awaitable[Any]]
 
 
-def _through(session: Session, name: str) -> Callable[[Sequence[Any]], Awaitable[Mapping[Any, Any]]]:
-    if name == "identity":
-        return lambda keys: _identity(session, keys)
-    return getattr(session, name)
-
-
-async def _identity(session: Session, keys: Sequence[str]) -> Mapping[str, str]:
-    return dict.fromkeys(keys, await session.identity())
-
-
 async def _owner_by_input(loaders: Loaders, key: OwnerRef) -> Any:
     return await loaders.load("owners_by_key", await loaders.owner(*key))
 
@@ -138,7 +134,9 @@ async def _inventory_by_input(loaders: Loaders, key: OwnerRef) -> Inventory | No
 async def _node_by_id(loaders: Loaders, key: NodeKey) -> Node | None:
     kind, ref = decode_id(key.id)
     if kind == INVENTORY:
-        return await _inventory_by_input(loaders, cast("OwnerRef", ref))
+        # As it stands: no id holds `me`.
+        owner = await loaders.load("owners_by_key", ref)
+        return None if owner is None else Inventory(owner_ref=owner.ref)
     by_kind = {
         OWNER: "owners_by_key",
         CONTAINER: "containers_by_key",
@@ -170,13 +168,6 @@ async def _slot_by_key(loaders: Loaders, ref: SlotRef) -> Any:
     return next((slot for slot in slots if slot.key == ref.key), None)
 
 
-async def _collectibles_by_owner(loaders: Loaders, asked: Asked) -> Any:
-    backend = loaders.backend(asked.provider)
-    if Capability.COLLECTIBLES not in backend.manifest.capabilities[backend.kind]:
-        raise Unsupported(f"{backend.manifest.title} has no collectibles here.")
-    return await loaders.load("items_by_owner", Asked(asked.provider, asked.ref, asked.arguments.items))
-
-
 async def _ownership_by_owner(loaders: Loaders, asked: Asked) -> Any:
     owner = cast("OwnerRef", asked.ref)
     return await loaders.load("ownership_by_key", OwnershipRef(*owner, asked.arguments.definition_key))
@@ -195,10 +186,12 @@ async def _viewer(_loaders: Loaders, _key: ViewerKey) -> Any:
 async def _owners_by_viewer(loaders: Loaders, _key: ViewerKey) -> Any:
     refs = [ref for backend in loaders.backends() for ref in await backend.owners()]
     found = await asyncio.gather(*(loaders.load("owners_by_key", ref) for ref in refs), return_exceptions=True)
+    owners = [owner for owner in found if owner is not None and not isinstance(owner, BaseException)]
     for error in found:
-        if isinstance(error, BaseException) and not isinstance(error, GatewayError):
+        # An empty list means that there is no one; that no one could be read is something else.
+        if isinstance(error, BaseException) and not (owners and isinstance(error, GatewayError)):
             raise error
-    return [owner for owner in found if owner is not None and not isinstance(owner, BaseException)]
+    return owners
 
 
 async def _items_by_search(loaders: Loaders, key: SearchKey) -> Any:
@@ -212,7 +205,6 @@ DERIVED: Mapping[str, Derived] = {
     "nodes_by_ids": _nodes_by_ids,
     "containers_by_owner_key": _container_by_owner_key,
     "slots_by_key": _slot_by_key,
-    "collectibles_by_owner": _collectibles_by_owner,
     "ownership_by_owner": _ownership_by_owner,
     "providers": _providers,
     "viewer": _viewer,

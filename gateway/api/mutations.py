@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
@@ -10,58 +11,41 @@ from strawberry.types.info import Info
 
 from gateway.api.context import Context
 from gateway.model import verbs
+from gateway.model.arguments import check_count
 from gateway.model.change import ChangePayload, change_error
-from gateway.model.errors import GatewayError, InvalidInput, Refusal, Unsupported
+from gateway.model.errors import InvalidInput, Refusal
 from gateway.model.ids import CONTAINER, ITEM, OwnerRef, decode_id
 from gateway.model.manifest import Capability, ProviderKey
 
 PayloadT = TypeVar("PayloadT", bound=ChangePayload)
 
-_SHARED = {
-    "transaction_id": Capability.TRANSACTIONS,
-    "if_match": Capability.CONDITIONAL_WRITES,
-    "simulate": Capability.SIMULATE,
-}
-
-_IDS: Mapping[str, str | None] = {
-    "container": CONTAINER,
-    "to": CONTAINER,
-    "ids": None,
-    "containers": CONTAINER,
-    "items": ITEM,
-}
-"""The parts of inputs that hold ids, and of what; `ids` are of what the verb's name says."""
+_KINDS = {"container": (CONTAINER,), "to": (CONTAINER,), "parent": (CONTAINER,), "target": (CONTAINER, ITEM)}
+"""Of what an id in an input is, by the name of its part; `id` and `ids` are of what the verb's name says."""
 
 
 async def carry_out(context: Context, verb: Capability, given: Any, payload: type[PayloadT]) -> PayloadT:
-    """Carry out a verb and give its payload; a refusal is data in `errors`, a failure a GraphQL error."""
+    """Carry out a verb and give its payload; a refusal is data in `errors`, a failure a GraphQL error.
+
+    An input that names no provider, such as a malformed id, is one too: the data could not say whose error it is.
+    """
     made = payload(errors=[], client_mutation_id=given.client_mutation_id or None)
-    provider: ProviderKey | None = None
     owner: OwnerRef | None = None
     try:
         owner = await _owner(context, verb, given)
-        provider = ProviderKey(owner.provider)
-        backend = context.loaders.backend(owner.provider)
-        declared = backend.manifest.capabilities[backend.kind]
-        if verb not in declared:
-            raise Unsupported(f"{backend.manifest.title} does not support `{verb.value}` here.")
-        for name, capability in _SHARED.items():
-            if getattr(given, name) and capability not in declared:
-                raise Unsupported(f"{backend.manifest.title} does not support `{capability.value}` here.")
+        _check_lists(given)
         result = await context.loaders.session(owner.provider).write(verb, owner, given)
-        await context.loaders.forget(owner.provider)
         for name, value in result.items():
             setattr(made, name, value)
     except Refusal as error:
-        made.errors.append(change_error(error, provider or _blamed(error), owner=owner.owner if owner else None))
+        provider = owner.provider if owner else error.provider
+        if provider is None:
+            raise
+        made.errors.append(change_error(error, ProviderKey(provider), owner=owner.owner if owner else None))
+    finally:
+        # Whatever became of the write: what was read before it may no longer hold.
+        if owner is not None:
+            await context.loaders.forget(owner.provider)
     return made
-
-
-def _blamed(error: GatewayError) -> ProviderKey:
-    """Name the provider of an error that came before the provider was known."""
-    if error.provider is None:
-        raise error
-    return ProviderKey(error.provider)
 
 
 async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
@@ -69,13 +53,12 @@ async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
     if hasattr(given, "owner"):
         return await context.loaders.owner(given.owner.provider.value, given.owner.key)
     owners: dict[OwnerRef, None] = {}
-    for name, kind in _IDS.items():
-        wanted = kind or (CONTAINER if verb.value.endswith("Containers") else ITEM)
-        for node_id in _ids(getattr(given, name, None)):
-            found, ref = decode_id(node_id)
-            if found != wanted:
-                raise _invalid(f"An id in `{name}` is of {_a(found)}; {_a(wanted)} is wanted.", ref.provider)
-            owners[OwnerRef(ref.provider, cast("Any", ref).owner)] = None
+    for name, node_id in _ids(given):
+        kind, ref = decode_id(node_id)
+        wanted = _KINDS.get(name) or ((CONTAINER,) if verb.value.endswith("Containers") else (ITEM,))
+        if kind not in wanted:
+            raise _invalid(f"An id in `{name}` is of another kind: {kind}, not {' or '.join(wanted)}.", ref.provider)
+        owners[OwnerRef(ref.provider, cast("Any", ref).owner)] = None
     if not owners:
         raise InvalidInput("Nothing is named.")
     if len(owners) > 1:
@@ -83,28 +66,29 @@ async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
     return next(iter(owners))
 
 
-def _ids(part: object) -> Iterable[str]:
-    """Give the ids in a part of an input: itself, a list of them, or the `id` of each patch."""
-    if isinstance(part, str):
-        return [part]
-    if isinstance(part, list):
-        entries = cast("list[Any]", part)
-        return [
-            entry if isinstance(entry, str) else entry.id
-            for entry in entries
-            if isinstance(entry, str) or hasattr(entry, "id")
-        ]
-    return []
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
 def _invalid(message: str, provider: str) -> InvalidInput:
     error = InvalidInput(message)
     error.provider = provider
     return error
+
+
+def _ids(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Give every id in an input, however deep, with the name of its part."""
+    if isinstance(part, list):
+        for entry in cast("list[Any]", part):
+            yield from _ids(entry, name)
+    elif dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            yield from _ids(getattr(part, field.name), field.name)
+    elif isinstance(part, str) and (name in _KINDS or name in ("id", "ids")):
+        yield name, part
+
+
+def _check_lists(given: Any) -> None:
+    for field in dataclasses.fields(given):
+        value = getattr(given, field.name)
+        if isinstance(value, list):
+            check_count(field.name, cast("list[Any]", value))
 
 
 def _mutation(verb: Capability, taken: type[Any], payload: type[PayloadT], description: str) -> Any:
@@ -117,7 +101,8 @@ def _mutation(verb: Capability, taken: type[Any], payload: type[PayloadT], descr
     resolve.__annotations__ = {
         "info": Info[Context, None],
         "input": Annotated[taken, strawberry.argument(description="What to do.")],
-        "return": payload,
+        # Null where it failed, so that what other fields of the same operation did is still told.
+        "return": payload | None,
     }
     return strawberry.mutation(resolver=resolve, description=description)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Generator
 
 import strawberry
-from graphql import GraphQLError
-from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
+from graphql import GraphQLError, OperationDefinitionNode
+from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -27,6 +28,21 @@ class Schema(strawberry.Schema):
         """Log nothing: the library would write a trace with the operation's text and variables."""
 
 
+class OneOperation(SchemaExtension):
+    """Refuses to choose: the library would run the first of several operations where none is named."""
+
+    def on_validate(self) -> Generator[None]:
+        """Put an error in the place of the validation's."""
+        context = self.execution_context
+        # The public `operation_name` is the first operation's where the request names none.
+        named = vars(context).get("_provided_operation_name")
+        parts = context.graphql_document.definitions if context.graphql_document else ()
+        if not named and sum(isinstance(part, OperationDefinitionNode) for part in parts) > 1:
+            error = GraphQLError("`operationName` must say which of the operations to run.")
+            context.pre_execution_errors = [error]
+        yield
+
+
 @functools.cache
 def build_schema(
     types: tuple[type, ...], accounts: tuple[type, ...], *, node_fields: bool = True, max_tokens: int = 4_000
@@ -45,6 +61,7 @@ def build_schema(
             lambda: MaxTokensLimiter(max_tokens),
             lambda: ParserCache(_CACHED),
             lambda: ValidationCache(_CACHED),
+            OneOperation,
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -13,7 +13,7 @@ from gateway.model.errors import GatewayError, InvalidInput, NotFound
 from gateway.model.ids import OwnerRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.manifest import ProviderKey
-from gateway.model.node import SourceProblem, problem
+from gateway.model.node import problem
 from gateway.model.paging import Part, Position, decode_cursor, encode_cursor
 from gateway.model.relations import Asked, Keyed
 
@@ -39,10 +39,14 @@ async def search_items(loaders: Loading, key: SearchKey) -> ItemConnection:
 
     An owner that cannot be read is a problem of the list; its cursors stay good.
     """
-    owners = list(dict.fromkeys(key.owners))
+    asked = list(dict.fromkeys(key.owners))
+    named = await asyncio.gather(*(_named(loaders, owner) for owner in asked))
+    refused = [(owner, error) for owner, error in zip(asked, named, strict=True) if isinstance(error, GatewayError)]
+    # `me` and the name that it stands for are one owner.
+    owners = list(dict.fromkeys(owner for owner in named if not isinstance(owner, GatewayError)))
     after = _after(key, owners)
     pages = await asyncio.gather(*(_page(loaders, key, owner, rank, after) for rank, owner in enumerate(owners)))
-    problems: list[SourceProblem] = []
+    problems = [problem(error, ProviderKey(owner.provider), owner=owner.owner) for owner, error in refused]
     more = False
     entries: list[list[tuple[Position, int, Item | None]]] = []
     for rank, (owner, page) in enumerate(zip(owners, pages, strict=True)):
@@ -77,6 +81,13 @@ def _after(key: SearchKey, owners: list[OwnerRef]) -> tuple[Position, int] | Non
     return position._replace(sort=rest), owners.index(owner)
 
 
+async def _named(loaders: Loading, owner: OwnerRef) -> OwnerRef | GatewayError:
+    try:
+        return await loaders.owner(*owner)
+    except GatewayError as error:
+        return error
+
+
 async def _page(
     loaders: Loading, key: SearchKey, owner: OwnerRef, rank: int, after: tuple[Position, int] | None
 ) -> ItemConnection | GatewayError:
@@ -88,8 +99,7 @@ async def _page(
         cursor = encode_cursor(position._replace(sort=sort))
     arguments = BothWaysArguments(filter=key.filter, order_by=key.order, first=key.size, after=cursor)
     try:
-        ref = await loaders.owner(*owner)
-        page = await loaders.load("items_by_owner", Asked(ref.provider, ref, arguments))
+        page = await loaders.load("items_by_owner", Asked(owner.provider, owner, arguments))
     except GatewayError as error:
         return error
     return page if page is not None else NotFound("There is no such owner.")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import structlog
 
+from gateway.model.arguments import CollectibleArguments
 from gateway.model.credentials import Credential
-from gateway.model.errors import GatewayError, Internal, InvalidInput, Unsupported
+from gateway.model.deadline import time_left
+from gateway.model.errors import GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.ports import Backend, Rules, Session
 from gateway.model.relations import Asked
 
 K = TypeVar("K")
+
+_GRACE = 0.5
+"""Seconds past the deadline after which a read is cut off."""
 
 _log = structlog.get_logger("gateway.backends")
 
@@ -28,6 +34,14 @@ _ELSE_NULL = {
     "definitions_by_slot": Capability.CATALOGUE,
 }
 """Reads that a backend may leave undeclared; there is then nothing to show, which is no error."""
+
+
+_SHARED = {
+    "transaction_id": Capability.TRANSACTIONS,
+    "if_match": Capability.CONDITIONAL_WRITES,
+    "simulate": Capability.SIMULATE,
+}
+"""What a change may ask for beside its verb, by the name of its part."""
 
 
 class Guarded:
@@ -50,8 +64,7 @@ class Guarded:
     def require(self, capability: Capability) -> None:
         """Raise Unsupported unless the backend declares it."""
         if capability not in self.manifest.capabilities[self.kind]:
-            where = "in the local store" if self.kind is BackendKind.LOCAL else "at the service"
-            raise self.named(Unsupported(f"{self.manifest.title} does not support `{capability.value}` {where}."))
+            raise self.named(Unsupported(f"{self.manifest.title} does not support `{capability.value}` here."))
 
     def named(self, error: GatewayError) -> GatewayError:
         """Put the provider's name on an error."""
@@ -88,15 +101,30 @@ class GuardedSession:
             results.update(await self._safely(lambda: read(good)))
         for found in results.values():
             if isinstance(found, GatewayError):
-                self._backend.named(found)
+                self._told(found)
         return results
 
+    def _told(self, error: GatewayError) -> GatewayError:
+        """Name an error's provider; a fault of ours goes to the log, since a client is told nothing of its cause."""
+        if isinstance(error, Internal):
+            _log.error("backend_failed", provider=self._backend.manifest.key, exc_info=error)
+        return self._backend.named(error)
+
     async def _safely(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Let only our own errors out; anything else is logged, and told as a fault of ours."""
+        """Let only our own errors out, in time; anything else is logged, and told as a fault of ours."""
+        left = time_left()
+        # Calls of a service stop by themselves at the deadline, and leave a list its other parts.
+        limit = asyncio.timeout(None if left is None else left + _GRACE)
         try:
-            return await call()
+            async with limit:
+                return await call()
+        except TimeoutError as error:
+            if not limit.expired():
+                _log.exception("backend_failed", provider=self._backend.manifest.key)
+                raise self._backend.named(Internal("The gateway failed; the fault is in its log.")) from error
+            raise self._backend.named(UpstreamTimeout("There was no answer in time.")) from None
         except GatewayError as error:
-            self._backend.named(error)
+            self._told(error)
             raise
         except Exception as error:
             _log.exception("backend_failed", provider=self._backend.manifest.key)
@@ -173,8 +201,16 @@ class GuardedSession:
         return await self._read("items_by_key", refs, self._inner.items_by_key)
 
     async def items_by_owner(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
-        """Read all holdings."""
-        return await self._read("items_by_owner", asked, self._inner.items_by_owner)
+        """Read all holdings; collectibles alone only where there can be any."""
+        declared = self._backend.manifest.capabilities[self._backend.kind]
+        if Capability.COLLECTIBLES in declared:
+            return await self._read("items_by_owner", asked, self._inner.items_by_owner)
+        refused = {one: self._uncollectible() for one in asked if isinstance(one.arguments, CollectibleArguments)}
+        others = [one for one in asked if one not in refused]
+        return {**refused, **await self._read("items_by_owner", others, self._inner.items_by_owner)}
+
+    def _uncollectible(self) -> GatewayError:
+        return self._backend.named(Unsupported(f"{self._backend.manifest.title} has no collectibles here."))
 
     async def items_by_container(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
         """Read what lies directly in containers."""
@@ -205,9 +241,15 @@ class GuardedSession:
         return await self._read("count_by_list", asked, self._inner.count_by_list)
 
     async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
-        """Write, if the manifest declares the verb."""
+        """Write, if the manifest declares the verb and all that the change asks for beside it."""
         self._backend.require(verb)
-        self._backend.rules.check_owner(owner.owner)
+        for name, capability in _SHARED.items():
+            if getattr(change, name, None):
+                self._backend.require(capability)
+        try:
+            self._backend.rules.check_owner(owner.owner)
+        except InvalidInput as error:
+            raise self._backend.named(error) from None
         return await self._safely(lambda: self._inner.write(verb, owner, change))
 
     async def aclose(self) -> None:

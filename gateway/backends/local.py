@@ -9,7 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
-from gateway.model.arguments import ContainerArguments, ContainerKind, ItemArguments, PageArguments, TotalArguments
+from gateway.model.arguments import (
+    CollectibleArguments,
+    ContainerArguments,
+    ContainerKind,
+    ItemArguments,
+    PageArguments,
+    TotalArguments,
+)
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
@@ -57,7 +64,7 @@ class LocalBackend:
 
 
 class LocalSession:
-    """One caller's reads of the store: each method costs a number of statements that does not grow with its keys."""
+    """One caller's reads of the store: the statements of a method grow with distinct arguments, never with keys."""
 
     def __init__(self, backend: LocalBackend, credential: Credential) -> None:
         self._backend = backend
@@ -82,10 +89,11 @@ class LocalSession:
         if not self._credential:
             return None
         if self._known is None:
+            key = self._backend.manifest.key
             for part in self._backend.manifest.credential_parts:
                 secret = self._credential.part(part.key)
                 if secret is not None:
-                    self._known = await self._store.grant(self._backend.manifest.key, secret, self._backend.clock())
+                    self._known = await self._store.grant(key, part.key, secret, self._backend.clock())
         if self._known is None or (
             self._known.expires_at is not None and self._known.expires_at <= self._backend.clock()
         ):
@@ -135,7 +143,11 @@ class LocalSession:
         for ref in [ref for ref in allowed if ref.kind == CREDENTIAL]:
             grant = await self._grant()
             results[ref] = grant.facts if grant is not None else self._unauthenticated("is needed")
-        return {**results, **await self._store.facts([ref for ref in allowed if ref.kind != CREDENTIAL])}
+        found = await self._store.facts([ref for ref in allowed if ref.kind != CREDENTIAL])
+        grant = await self._grant()
+        if grant is not None:
+            found = {ref: self._rules.shown(fact, grant.scopes) for ref, fact in found.items()}
+        return {**results, **found}
 
     async def visibility_by_owner(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, bool]:
         """Tell whether the credential has the scopes that the inventory takes; one statement."""
@@ -223,13 +235,14 @@ class LocalSession:
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Read what lies in containers; two statements."""
         allowed, results = await self._allowed("contents_by_container", refs, _owner, _key)
-        containers = {container.ref: container for container in await self._store.with_children(allowed)}
+        found, held_items = await self._store.contents(allowed)
+        containers = {container.ref: container for container in found}
         children: dict[ContainerRef, list[Container]] = defaultdict(list)
         for container in containers.values():
             if container.parent_ref is not None:
                 children[container.parent_ref].append(container)
         items: dict[ContainerRef, list[Item]] = defaultdict(list)
-        for item in await self._store.items_in(list(containers)):
+        for item in held_items:
             if item.container_ref is not None:
                 items[item.container_ref].append(item)
         for ref in allowed:
@@ -279,7 +292,7 @@ class LocalSession:
         """Count whole lists; one statement for each kind of list and set of arguments."""
         counts: dict[Asked, int] = {}
         for takes, count in (
-            (ItemArguments, self._store.count_items),
+            ((ItemArguments, CollectibleArguments), self._store.count_items),
             (TotalArguments, self._store.count_totals),
             (PageArguments, self._store.count_containers),
         ):

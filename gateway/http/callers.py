@@ -16,16 +16,28 @@ _PREFIX = "x-credential-"
 _MAX_SECRET = 4_096
 
 
-def admit(client: tuple[str, int] | None, headers: Headers, token: str | None) -> None:
-    """Let in callers on the loopback, and others with the one bearer token of the settings; else 401."""
-    if client is not None and _is_loopback(client[0]):
-        return
+def admit(client: tuple[str, int] | None, headers: Headers, token: str | None, host: str) -> None:
+    """Let in callers on the loopback, and others with the one bearer token of the settings; else 401.
+
+    Without the token the Host must be a name of this machine, or `host`, the one of the settings; else 403: a page
+    of a foreign origin can give its own name the address of this machine, and would then read what it asks here.
+    """
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     # Headers come as Latin-1, whatever bytes they were.
     given = credentials.strip().encode("latin-1")
     if token and scheme.lower() == "bearer" and hmac.compare_digest(given, token.encode()):
         return
-    raise Refused(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})
+    if client is None or not _is_loopback(client[0]):
+        raise Refused(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})
+    if not _is_ours(headers.get("host", ""), host):
+        raise Refused(403, "Without a bearer token the gateway is asked as localhost, 127.0.0.1 or [::1].")
+
+
+def _is_ours(given: str, host: str) -> bool:
+    """Say whether a Host header names this machine; one that is absent or empty no browser sends."""
+    name = given.lower()
+    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+    return name in ("", "localhost", host.lower()) or name.endswith(".localhost") or _is_loopback(name)
 
 
 def _is_loopback(host: str) -> bool:

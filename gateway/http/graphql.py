@@ -74,7 +74,7 @@ class GraphQLEndpoint:
             if self._settings.graphiql:
                 return HTMLResponse(PAGE, headers={"Vary": "Accept", "X-Frame-Options": "DENY"})
             raise Refused(404, "There is no page here.")
-        admit(scope.get("client"), headers, self._token)
+        admit(scope.get("client"), headers, self._token, self._settings.host)
         credentials = self._credentials.read(headers)
         if method == "POST":
             _check_content_type(headers)
@@ -192,6 +192,7 @@ def _json(body: object, media_type: str, status: int, headers: Mapping[str, str]
 
 _CODES = {
     401: ErrorCode.UNAUTHENTICATED,
+    403: ErrorCode.FORBIDDEN,
     404: ErrorCode.NOT_FOUND,
     413: ErrorCode.LIMIT_EXCEEDED,
     500: ErrorCode.INTERNAL,

@@ -48,7 +48,7 @@ class Inventory(Node):
         "items_by_owner", "All holdings, wherever they lie.", key="owner_ref", arguments=BothWaysArguments
     )
     collectibles: ItemConnection | None = loaded(
-        "collectibles_by_owner", "The numbered or tokenised copies.", key="owner_ref", arguments=CollectibleArguments
+        "items_by_owner", "The numbered or tokenised copies.", key="owner_ref", arguments=CollectibleArguments
     )
     totals: DefinitionConnection | None = loaded(
         "totals_by_owner",

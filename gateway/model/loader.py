@@ -26,6 +26,7 @@ class Loader(Generic[K, V]):
         self._reading: set[asyncio.Task[Any]] = set()
         self._loader: DataLoader[K, V | None] = DataLoader(self._batch, cache=False, batch=batch)
         self._futures: dict[K, asyncio.Future[V | None]] = {}
+        self._closed = False
 
     @classmethod
     def alone(cls, read: Callable[[K], Awaitable[V | None]]) -> Self:
@@ -46,13 +47,19 @@ class Loader(Generic[K, V]):
         return asyncio.shield(future)
 
     async def aclose(self) -> None:
-        """Cancel the reads that are still under way, and wait until they have ended."""
+        """Cancel the reads that are still under way, and wait until they have ended; none begins after this."""
+        self._closed = True
         reading = list(self._reading)
         for task in reading:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
 
     async def _batch(self, keys: list[K]) -> list[Any]:
+        if self._closed:
+            # The library runs a batch a turn after its keys were asked for; by then the request may have ended.
+            for key in keys:
+                self._futures[key].cancel()
+            return [None] * len(keys)
         task = asyncio.current_task()
         if task is not None:
             self._reading.add(task)
@@ -62,8 +69,7 @@ class Loader(Generic[K, V]):
         except asyncio.CancelledError as stopped:
             # aiodataloader would leave every waiter hanging.
             for key in keys:
-                if key in self._futures:
-                    self._futures[key].cancel()
+                self._futures[key].cancel()
             raise stopped
         return [found.get(key) for key in keys]
 

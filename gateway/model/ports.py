@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -183,14 +183,6 @@ Record: TypeAlias = InventoryOwner | Holdings | Fact | ItemDefinition | Containe
 """What an import brings; a Container alone is made where it is missing, and left as it is where it stands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """A record of an import that could not be read: where, and why."""
-
-    line: int
-    reason: str
-
-
 class Rules(Protocol):
     """What a provider allows, and how its things lie together; pure. A provider's `rules` module is one."""
 
@@ -219,6 +211,10 @@ class Rules(Protocol):
 
     def scopes_for(self, read: str, kind: str) -> tuple[str, ...]:
         """Give the scopes that a credential needs for a read: a method of `Session`, and the kind of thing read."""
+        ...
+
+    def shown(self, fact: object, scopes: Collection[str]) -> object:
+        """Give a document about an owner as a credential with these scopes may see it."""
         ...
 
     def lacking(self, scopes: Sequence[str]) -> Forbidden:

@@ -231,7 +231,9 @@ class SlotAllocationInput:
     """What to put in a slot."""
 
     slot: str = attribute("The slot's key.")
-    definition_key: str | None = attribute("The key of what to put there; null empties the slot.")
+    definition_key: str | None = attribute(
+        "The key of what to put there; null empties the slot. It must be given.", default=strawberry.UNSET
+    )
 
 
 @graph_input

@@ -212,12 +212,16 @@ def _postgres_engine(url: URL) -> AsyncEngine:
     # JIT compiles a page's statement for longer than the page takes.
     settings = {"lock_timeout": str(int(LOCK_WAIT * 1000)), "jit": "off", "application_name": "gateway"}
     return create_async_engine(
-        url, pool_size=10, max_overflow=10, connect_args={"server_settings": settings, "timeout": LOCK_WAIT}
+        url,
+        hide_parameters=True,
+        pool_size=10,
+        max_overflow=10,
+        connect_args={"server_settings": settings, "timeout": LOCK_WAIT},
     )
 
 
 def _sqlite_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=5, max_overflow=5)
+    engine = create_async_engine(url, hide_parameters=True, pool_size=5, max_overflow=5)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

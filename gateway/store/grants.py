@@ -77,11 +77,11 @@ class Grants:
                 raise Conflict(f"There is a credential called {label!r} already.")
             await connection.execute(insert(GRANTS), row)
 
-    async def find(self, provider: str, secret: str, now: datetime) -> Grant | None:
+    async def find(self, provider: str, part: str, secret: str, now: datetime) -> Grant | None:
         """Give what a secret allows; None for one that is unknown or revoked by then. One that has expired is given."""
         if not storable(secret):
             return None
-        values = {"at_provider": provider, "hashed": _hash(secret), "now": microseconds(now)}
+        values = {"at_provider": provider, "of_part": part, "hashed": _hash(secret), "now": microseconds(now)}
         for owner, scopes, type_name, details, expires_at in await self._database.rows(_FIND, values):
             return Grant(
                 owner=owner,
@@ -129,7 +129,10 @@ _HASH = GRANTS.c.hash == bindparam("hashed", type_=TEXT)
 _NOW = bindparam("now", type_=BigInteger())
 
 _FIND = select(GRANTS.c.owner_key, GRANTS.c.scopes, GRANTS.c.type, GRANTS.c.details, GRANTS.c.expires_at).where(
-    _PROVIDER, _HASH, or_(GRANTS.c.revoked_at.is_(None), GRANTS.c.revoked_at > _NOW)
+    _PROVIDER,
+    GRANTS.c.part == bindparam("of_part", type_=TEXT),
+    _HASH,
+    or_(GRANTS.c.revoked_at.is_(None), GRANTS.c.revoked_at > _NOW),
 )
 
 _TAKEN = select(GRANTS.c.hash).where(_PROVIDER, or_(_HASH, _LABEL & GRANTS.c.revoked_at.is_(None)))

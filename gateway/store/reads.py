@@ -22,6 +22,7 @@ from gateway.model.arguments import (
 )
 from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
+from gateway.model.errors import Internal
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
 from gateway.model.item import Item
 from gateway.model.manifest import ProviderKey
@@ -246,10 +247,16 @@ class Reads:
         answer.update({ref: True for ref, _ in found})
         return answer
 
-    async def definitions(self, refs: Sequence[DefinitionRef]) -> dict[DefinitionRef, ItemDefinition]:
-        """Give catalogue entries."""
+    async def definitions(self, refs: Sequence[DefinitionRef]) -> dict[DefinitionRef, ItemDefinition | Internal]:
+        """Give catalogue entries; one that cannot be read is its own key's error."""
         found = await self._each(_DEFINITIONS, refs, tuple[str, ...])
-        return {ref: read_definition(self._codec, ProviderKey(ref.provider), row) for ref, row in found}
+        answer: dict[DefinitionRef, ItemDefinition | Internal] = {}
+        for ref, row in found:
+            try:
+                answer[ref] = read_definition(self._codec, ProviderKey(ref.provider), row)
+            except Internal as fault:
+                answer[ref] = fault
+        return answer
 
     async def definition_keys(self, provider: str, family: str) -> list[str]:
         """List the keys of all definitions whose key begins with `<family>:`, in the catalogue's order."""

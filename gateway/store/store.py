@@ -10,7 +10,9 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Executable
 
-from gateway.model.ids import OwnerRef
+from gateway.model.container import Container
+from gateway.model.ids import ContainerRef, OwnerRef
+from gateway.model.item import Item
 from gateway.model.ports import Grant, Owned, Record
 from gateway.store.details import Codec
 from gateway.store.engine import Database, StoreError
@@ -95,6 +97,16 @@ class Store(Reads):
                 items=await reads.items_of(ref),
             )
 
+    async def contents(self, refs: Sequence[ContainerRef]) -> tuple[list[Container], list[Item]]:
+        """Give containers, their direct children, and what lies directly in any of them, as of one moment.
+
+        Two statements; apart, a write between them would show contents that never were.
+        """
+        async with self._database.reading() as connection:
+            reads = Reads(self._codec, _runner(connection))
+            containers = await reads.with_children(refs)
+            return containers, await reads.items_in([container.ref for container in containers])
+
     @asynccontextmanager
     async def writing(self, *refs: OwnerRef) -> AsyncGenerator[Writer]:
         """Open a transaction that holds these owners' locks: the one door of every write of inventories.
@@ -137,12 +149,12 @@ class Store(Reads):
             provider, part, secret, owner=owner, label=label, scopes=scopes, facts=facts, expires_at=expires_at
         )
 
-    async def grant(self, provider: str, secret: str, now: datetime) -> Grant | None:
-        """Give what a credential allows; None for one that is unknown, or revoked by then.
+    async def grant(self, provider: str, part: str, secret: str, now: datetime) -> Grant | None:
+        """Give what a credential allows; None for one that is unknown, another part's, or revoked by then.
 
         One that has expired is given too: `expires_at` tells.
         """
-        return await self._grants.find(provider, secret, now)
+        return await self._grants.find(provider, part, secret, now)
 
     async def grants(self, provider: str) -> list[ListedGrant]:
         """List a provider's credentials, the revoked ones too."""

@@ -15,7 +15,7 @@ from sqlalchemy.sql import Executable
 from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.errors import InvalidInput
-from gateway.model.ids import ContainerRef, FactRef, ItemRef, OwnerRef
+from gateway.model.ids import ContainerRef, ItemRef, OwnerRef
 from gateway.model.item import Item
 from gateway.model.owner import InventoryOwner
 from gateway.model.ports import Fact, Holdings, Record
@@ -104,11 +104,6 @@ class Writer(Reads):
     async def delete_items(self, refs: Sequence[ItemRef]) -> None:
         """Remove holdings; one statement."""
         await self._delete(_DELETE_ITEMS, [(owner_text(ref.provider, ref.owner), ref.key) for ref in refs])
-
-    async def delete_facts(self, refs: Sequence[FactRef]) -> None:
-        """Remove documents about owners; one statement."""
-        asked = [(owner_text(ref.provider, ref.owner), ref.kind, ref.key) for ref in refs]
-        await self._delete(_DELETE_FACTS, asked)
 
     async def delete_containers(self, refs: Sequence[ContainerRef]) -> None:
         """Remove containers with all that lies below them; three statements for each owner."""
@@ -201,6 +196,7 @@ class _Import:
         self._facts: list[Fact] = []
         self._containers: list[Container] = []
         self._counts: dict[OwnerRef, dict[str, int]] = {}
+        self._seen: set[OwnerRef | ContainerRef] = set()
 
     async def take(self, record: Record) -> None:
         match record:
@@ -210,7 +206,7 @@ class _Import:
                 if len(self._definitions) >= CHUNK:
                     await self._flush()
             case InventoryOwner():
-                await self._touch(record.ref, owners=1)
+                await self._touch(record.ref, owners=self._new(record.ref))
                 await self._writer.put_owner(record)
             case Fact(ref=ref):
                 await self._touch(OwnerRef(ref.provider, ref.owner), facts=1)
@@ -218,12 +214,13 @@ class _Import:
                 if len(self._facts) >= CHUNK:
                     await self._flush()
             case Holdings(container=root, children=children, items=items):
-                await self._touch(root.owner, containers=1 + len(children), items=len(items))
+                new = sum(self._new(container.ref) for container in (root, *children))
+                await self._touch(root.owner, containers=new, items=len(items))
                 # A container that came before may lie below this one, or be it.
                 await self._flush()
                 await self._writer.replace(record)
             case Container():
-                await self._touch(record.owner, containers=1)
+                await self._touch(record.owner, containers=self._new(record.ref))
                 self._containers.append(record)
                 if len(self._containers) >= CHUNK:
                     await self._flush()
@@ -237,6 +234,13 @@ class _Import:
                 totals[word] += count
             await self._writer.record(ref, "import", counts)
         return totals
+
+    def _new(self, ref: OwnerRef | ContainerRef) -> int:
+        """Count a thing once, however many records are about it."""
+        if ref in self._seen:
+            return 0
+        self._seen.add(ref)
+        return 1
 
     async def _touch(self, ref: OwnerRef, **counts: int) -> None:
         known = self._counts.get(ref)
@@ -323,7 +327,4 @@ _DELETE_BELOW = delete(CONTAINERS).where(CONTAINERS.c.owner == _OWNER, CONTAINER
 _DELETE_ITEMS = delete(ITEMS).where(tuple_(ITEMS.c.owner, ITEMS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b)))
 _DELETE_CONTAINERS = delete(CONTAINERS).where(
     tuple_(CONTAINERS.c.owner, CONTAINERS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b))
-)
-_DELETE_FACTS = delete(FACTS).where(
-    tuple_(FACTS.c.owner, FACTS.c.kind, FACTS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b, _ASKED.c.c))
 )

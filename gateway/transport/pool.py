@@ -127,7 +127,7 @@ class Pool(httpx.AsyncBaseTransport):
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=self._limit, ssl=self._tls or True),
+            connector=_Connector(limit=0, limit_per_host=self._limit, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip"},
             skip_auto_headers=("Content-Type",),

@@ -17,7 +17,7 @@ from gateway.model.item import Item
 from gateway.model.manifest import ProviderKey
 from gateway.model.owner import InventoryOwner
 from gateway.model.relations import attribute, computed, graph_interface, graph_type, hidden, loaded
-from gateway.model.scalars import BigInt, big
+from gateway.model.scalars import BigInt
 
 PROVIDER = ProviderKey.GUILD_WARS_2
 ANN = OwnerRef("guildwars2", "Ann.1234")
@@ -122,7 +122,7 @@ def item(key: str, owner: OwnerRef = ANN, **values: Any) -> GameItem:
         "sort": key,
         "grid": [],
         "extra": {},
-        "quantity": big(1),
+        "quantity": BigInt(1),
         **values,
     }
     return GameItem(**given)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.model.collectible import BlockchainToken, Collectible
 from gateway.model.errors import Internal, InvalidInput
 from gateway.model.relations import UNLOADED
-from gateway.model.scalars import big
+from gateway.model.scalars import BigInt
 from gateway.store.details import Codec
 from gateway.store.store import Store
 
@@ -51,7 +51,7 @@ def items(draw: st.DrawFn, key: str) -> GameItem:
         key,
         name=draw(optional(texts)),
         kind=draw(optional(texts)),
-        quantity=big(draw(st.integers(0, 2**63 - 1))),
+        quantity=BigInt(draw(st.integers(0, 2**63 - 1))),
         container_key=draw(optional(texts)),
         slot_key=draw(optional(texts)),
         definition_key=draw(optional(texts)),
@@ -130,7 +130,7 @@ async def test_nul_is_refused_in_every_column(store: Store, column: str) -> None
     [
         {"quantity": 2**63},
         {"acquired_at": datetime(2026, 1, 1)},  # noqa: DTZ001 -- it is what must be refused
-        {"collectible": Collectible(serial_number=big(2**63))},
+        {"collectible": Collectible(serial_number=BigInt(2**63))},
     ],
 )
 async def test_numbers_and_times_that_no_column_holds_are_refused(store: Store, values: dict[str, Any]) -> None:

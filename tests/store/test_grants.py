@@ -34,15 +34,15 @@ async def add(store: Store, secret: str, label: str, expires_at: datetime | None
 async def test_a_grant_is_found_by_its_secret(store: Store) -> None:
     await add(store, "secret", "one", NOW)
     grant = Grant(owner="Ann.1234", scopes=("account", "inventories"), facts=FACTS, expires_at=NOW)
-    assert await store.grant("guildwars2", "secret", NOW - timedelta(days=1)) == grant
-    assert await store.grant("guildwars2", "secret", NOW + timedelta(days=1)) == grant
+    assert await store.grant("guildwars2", "key", "secret", NOW - timedelta(days=1)) == grant
+    assert await store.grant("guildwars2", "key", "secret", NOW + timedelta(days=1)) == grant
     for provider, secret in (
         ("guildwars2", "secret2"),
         ("roblox", "secret"),
         ("guildwars2", "a\0"),
         ("guildwars2", ""),
     ):
-        assert await store.grant(provider, secret, NOW) is None
+        assert await store.grant(provider, "key", secret, NOW) is None
 
 
 async def test_a_revoked_grant_is_none(store: Store) -> None:
@@ -50,7 +50,7 @@ async def test_a_revoked_grant_is_none(store: Store) -> None:
     assert await store.revoke_grant("guildwars2", "two") is False
     assert await store.revoke_grant("guildwars2", "one") is True
     assert await store.revoke_grant("guildwars2", "one") is False
-    assert await store.grant("guildwars2", "secret", datetime.now(UTC)) is None
+    assert await store.grant("guildwars2", "key", "secret", datetime.now(UTC)) is None
     (listed,) = await store.grants("guildwars2")
     assert (listed.label, listed.owner, listed.scopes) == ("one", "Ann.1234", ("account", "inventories"))
     assert listed.revoked_at is not None

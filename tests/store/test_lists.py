@@ -378,7 +378,7 @@ async def test_no_read_scans_a_table(plans: tuple[Store, list[str]]) -> None:
     await store.changes_after(ANN, 0)
     await store.import_records("guildwars2", [owner()])
     await store.owned(ANN)
-    await store.grant("guildwars2", "secret", datetime.now(UTC))
+    await store.grant("guildwars2", "key", "secret", datetime.now(UTC))
     await store.grants("guildwars2")
     await store.revoke_grant("guildwars2", "label")
     async with store.writing(ANN) as writer:

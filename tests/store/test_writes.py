@@ -9,7 +9,7 @@ import pytest
 from gateway.model.errors import Conflict, Internal
 from gateway.model.ids import OwnerRef
 from gateway.model.ports import Holdings
-from gateway.model.scalars import big
+from gateway.model.scalars import BigInt
 from gateway.store.store import Store
 
 from .game import ANN, BEN, TYPES, bag, container_ref, item
@@ -25,7 +25,7 @@ async def test_no_update_is_lost(store_url: str, stores: int) -> None:
             async with store.writing(ANN) as writer:
                 ref = item("1").ref
                 held = (await writer.items([ref])).get(ref)
-                await writer.put_items([item("1", quantity=big(1 + (held.quantity if held else 0)))])
+                await writer.put_items([item("1", quantity=BigInt(1 + (held.quantity if held else 0)))])
                 await writer.record(ANN, "test", {})
 
         await asyncio.gather(*(add(store) for store in opened for _ in range(40 // stores)))

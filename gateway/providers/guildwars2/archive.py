@@ -266,7 +266,7 @@ def _guess(payload: Any) -> str:
         ("account/materials", {"category", "count"}),
         ("account", {"world", "access"}),
         ("tokeninfo", {"permissions"}),
-        ("skins", {"flags", "restrictions", "rarity"}),
+        ("skins", {"flags", "restrictions"}),
     ):
         if telling <= names:
             return endpoint

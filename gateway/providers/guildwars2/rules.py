@@ -19,6 +19,7 @@ from gateway.model.arguments import ContainerKind
 from gateway.model.container import Container, Contents
 from gateway.model.errors import Forbidden, InvalidInput
 from gateway.model.item import Item
+from gateway.model.owner import CREDENTIAL
 from gateway.model.ports import Minted, Wanted
 from gateway.model.slot import Slot
 from gateway.providers.guildwars2 import wire
@@ -166,6 +167,10 @@ INVENTORY_SCOPES = ("account", "characters", "inventories")
 STORAGE_SCOPES = ("account", "inventories")
 
 
+_INSIDE = ("contents_by_container", "items_by_container")
+_BELOW = ("containers_by_container", "descendants_by_container")
+
+
 def scopes_for(read: str, kind: str) -> tuple[str, ...]:
     """Give the scopes of a read, in the order in which the service lists them; `kind` is a key, or a kind of fact."""
     match read:
@@ -175,11 +180,14 @@ def scopes_for(read: str, kind: str) -> tuple[str, ...]:
                 return INVENTORY_SCOPES if kind.startswith(CHARACTER) else STORAGE_SCOPES
             return NAME_SCOPES if kind.startswith(CHARACTER) else ACCOUNT_SCOPES
         case "facts_by_key":
-            return NAME_SCOPES if kind == CHARACTER else ACCOUNT_SCOPES
+            # What a key may do, its holder may know.
+            return NAME_SCOPES if kind == CHARACTER else () if kind == CREDENTIAL else ACCOUNT_SCOPES
         case "contents_by_container" | "containers_by_container" | "descendants_by_container" | "items_by_container":
             if kind.startswith("character:"):
                 return INVENTORY_SCOPES
-            return ACCOUNT_SCOPES if kind == MATERIALS and read == "contents_by_container" else STORAGE_SCOPES
+            # What holds nothing of a kind by its nature is known without looking.
+            holds = {BANK: _INSIDE, SHARED: _INSIDE, MATERIALS: _BELOW}.get(kind, (*_INSIDE, *_BELOW))
+            return STORAGE_SCOPES if read in holds else ACCOUNT_SCOPES
         case "items_by_key":
             return INVENTORY_SCOPES if kind.startswith("character:") else STORAGE_SCOPES
         case "items_by_owner" | "totals_by_owner" | "ownership_by_key" | "visibility_by_owner":

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 from gateway.model.arguments import ContainerArguments, ContainerKind, ItemArguments, ItemFilter, ItemOrder
 from gateway.model.container import Container, ContainerConnection, Contents
@@ -68,6 +68,9 @@ _BATCH = MANIFEST.limits.batch_size or 200
 _PROBES = 7
 _MOST_PROBES = 48
 
+# Whose a key is never changes; but a key that was deleted should not be known for ever.
+_IDENTITY_SECONDS = 3_600
+
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -117,7 +120,7 @@ def judge(response: httpx.Response) -> GatewayError | None:
 def _text_of(response: httpx.Response) -> str:
     try:
         told = msgspec.json.decode(response.content, type=_Text)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     return (told.text or told.error).strip().lower()
 
@@ -133,7 +136,7 @@ class Upstream:
         self.client = client
         self.base_url = base_url.rstrip("/")
         self.second_look = second_look
-        self.identities: MutableMapping[str, str] = LRUCache(maxsize=10_000)
+        self.identities: MutableMapping[str, str] = TTLCache(maxsize=10_000, ttl=_IDENTITY_SECONDS)
 
     def session(self, credential: Credential) -> UpstreamSession:
         """Open a session for a caller."""
@@ -536,12 +539,21 @@ class UpstreamSession:
         except GatewayError as error:
             errors.append((None, error))
         await asyncio.gather(*map(read, keys))
+        if any(isinstance(error, Forbidden) for _, error in errors):
+            await self._refuse_closed()
         if not succeeded:
             raise errors[0][1]
         errors.sort(key=lambda entry: entry[0] or "")
         return items, [
             problem(error, ProviderKey.GUILD_WARS_2, owner=owner.owner, container=key) for key, error in errors
         ]
+
+    async def _refuse_closed(self) -> None:
+        """Raise Forbidden if the inventory is closed to the key: then it is not listed in part, but refused."""
+        token = await self._document("/v2/tokeninfo", wire.WireToken)
+        missing = [scope for scope in rules.INVENTORY_SCOPES if token and scope not in token.permissions]
+        if missing:
+            raise rules.lacking(missing)
 
     async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
         """Sum quantities over all containers."""

@@ -1,0 +1,212 @@
+"""Serving as a process: what it prints works, and it stops when it is told to and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+from threading import Timer
+
+import httpx
+import pytest
+
+from tests.cli.conftest import COMMAND, OWNER
+
+STARTS = 20.0
+STOPS = 5.0
+
+
+class Serving:
+    """A `gateway serve` that is up."""
+
+    def __init__(self, process: subprocess.Popen[str], printed: str) -> None:
+        self.process = process
+        self.printed = printed
+
+    @property
+    def address(self) -> str:
+        found = re.search(r"(http://\S+)/graphql", self.printed)
+        assert found
+        return found[1]
+
+    def stop(self, how: signal.Signals) -> tuple[int, str, str]:
+        """Send a signal, and give the exit code and what else was written; one that does not stop fails the test."""
+        self.process.send_signal(how)
+        out, err = self.process.communicate(timeout=STOPS)
+        return self.process.returncode, out, err
+
+
+@contextlib.contextmanager
+def serving(*arguments: str, until: str, **variables: str) -> Generator[Serving]:
+    """Start serving on a free port, and wait until it prints `until`."""
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **variables},
+    )
+    late = Timer(STARTS, process.kill)
+    late.start()
+    try:
+        assert process.stdout is not None
+        printed = ""
+        while until not in printed:
+            line = process.stdout.readline()
+            assert line, process.communicate()
+            printed += line
+        late.cancel()
+        yield Serving(process, printed)
+    finally:
+        late.cancel()
+        process.kill()
+        process.communicate()
+
+
+@contextlib.contextmanager
+def demo(folder: Path, *arguments: str, **variables: str) -> Generator[Serving]:
+    # Its last line closes the query.
+    with serving("--demo", *arguments, until="\n}\n", TMPDIR=str(folder), **variables) as up:
+        yield up
+
+
+def left(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.glob("gateway-demo-*")]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_the_demo_serves_what_it_prints_and_leaves_nothing(folder: Path, how: signal.Signals) -> None:
+    with demo(folder) as up, httpx.Client(timeout=10) as client:
+        graph, dialect = re.findall(r"http://127\.0\.0\.1:\d+\S*", up.printed)
+        assert graph == f"{up.address}/graphql"
+        columns = [line.index("http") for line in up.printed.splitlines() if "http" in line]
+        key = re.search(r"^ +key +(\S+)$", up.printed, re.MULTILINE)
+        assert key
+        assert [*columns, *columns[:1]] == [key.start(1) - key.start()] * 3
+        query = up.printed.partition("A query to paste:")[2].strip()
+
+        answer = client.post(graph, json={"query": query}).json()
+        assert "errors" not in answer
+        containers = answer["data"]["inventory"]["containers"]["nodes"]
+        assert {"Bank", "Test Nâme"} <= {container["name"] for container in containers}
+        assert any(slot["item"] for container in containers for slot in container["slots"] or ())
+
+        account = client.get(f"{dialect}/v2/account", headers={"Authorization": f"Bearer {key[1]}"})
+        assert (account.status_code, account.json()["name"]) == (200, OWNER)
+        assert client.get(f"{dialect}/v2/account").status_code == 401
+        assert client.get(f"{up.address}/health/ready").json() == {"status": "ready"}
+        assert "server" not in account.headers
+
+        assert left(folder)
+        # The client still holds a connection: that is none of the server's worries.
+        code, out, err = up.stop(how)
+        assert (code, out.strip(), err) == (0, "", "")
+    assert left(folder) == []
+    assert not (folder / "gateway.db").exists()
+
+
+def test_a_demo_stopped_while_it_starts_leaves_nothing(folder: Path) -> None:
+    with serving("--demo", until="", TMPDIR=str(folder)) as up:
+        # From the moment on when there is something that could be left.
+        while not left(folder):
+            assert up.process.poll() is None
+        up.process.send_signal(signal.SIGTERM)
+        up.process.communicate(timeout=STOPS)
+        assert up.process.returncode == 0
+    assert left(folder) == []
+
+
+def test_the_demo_calls_nobody_whatever_the_settings_say(folder: Path) -> None:
+    (folder / "gateway.toml").write_text(
+        '[store]\nurl = "postgresql://nobody@127.0.0.1:1/nothing"\n'
+        '[providers.guildwars2]\nbackend = "upstream"\nbase_url = "http://127.0.0.1:1"\n'
+        "[server]\ngraphiql = false\n"
+    )
+    with demo(folder, GATEWAY_PROVIDERS__GUILDWARS2__TIMEOUT="3") as up:
+        query = "{ inventoryProviders { backend } inventoryViewer { owners { key } } }"
+        answer = httpx.post(f"{up.address}/graphql", json={"query": query}).json()
+        assert answer["data"]["inventoryProviders"] == [{"backend": "LOCAL"}]
+        assert OWNER in [owner["key"] for owner in answer["data"]["inventoryViewer"]["owners"]]
+        # The rest of the settings hold.
+        assert httpx.get(f"{up.address}/graphql", headers={"Accept": "text/html"}).status_code == 404
+
+
+def test_serving_tells_where_listens_nowhere_else_and_keeps_its_store(folder: Path) -> None:
+    with serving(until="/graphql") as up:
+        assert up.printed == f"Serving {up.address}/graphql\n"
+        assert up.address.startswith("http://127.0.0.1:")
+        # Another address of this machine: all of the network 127 is its own.
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.2", int(up.address.rpartition(":")[2])), timeout=1).close()
+        answer = httpx.post(f"{up.address}/graphql", json={"query": "{ __typename }"})
+        assert answer.json() == {"data": {"__typename": "Query"}}
+        assert up.stop(signal.SIGTERM) == (0, "", "")
+    assert (folder / "gateway.db").exists()
+
+
+def test_it_listens_on_the_newer_loopback() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with serving("--host", "::1", until="/graphql") as up:
+        assert up.address.startswith("http://[::1]:")
+        assert httpx.post(f"{up.address}/graphql", json={"query": "{ __typename }"}).status_code == 200
+
+
+def test_a_second_server_on_one_port_is_refused() -> None:
+    with serving(until="/graphql") as up:
+        port = up.address.rpartition(":")[2]
+        second = subprocess.run([*COMMAND, "serve", "--port", port], capture_output=True, check=False, timeout=STARTS)
+        assert (second.returncode, second.stdout) == (1, b"")
+        assert second.stderr == f"gateway: cannot listen on 127.0.0.1:{port}: Address already in use\n".encode()
+        assert httpx.get(f"{up.address}/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("demo_too", [[], ["--demo"]])
+def test_a_store_that_cannot_be_opened_is_told_and_nothing_is_served(folder: Path, demo_too: list[str]) -> None:
+    variables = {"GATEWAY_STORE__URL": "postgresql://user:geheim@127.0.0.1:1/x"}
+    if demo_too:
+        variables = {"TMPDIR": str(folder), "GATEWAY_SERVER__HOST": "192.0.2.1"}
+    done = subprocess.run(
+        [*COMMAND, "serve", "--port", "0", *demo_too],
+        capture_output=True,
+        check=False,
+        timeout=STARTS,
+        env={**os.environ, **variables},
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"gateway: ")
+    assert done.stderr.count(b"\n") == 1
+    assert b"geheim" not in done.stderr
+    assert left(folder) == []
+
+
+def test_no_variable_makes_a_caller_from_afar_one_of_this_machine() -> None:
+    """Servers of other projects are told whom to believe by this variable."""
+    with serving("--host", "0.0.0.0", until="/graphql", FORWARDED_ALLOW_IPS="*") as up:
+        url = f"{up.address}/graphql"
+        body = {"query": "{ __typename }"}
+        # A proxy on this machine is believed, and what it says of its caller counts.
+        assert httpx.post(url, json=body, headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 401
+        assert httpx.post(url, json=body, headers={"X-Forwarded-For": "127.0.0.1, 192.0.2.1"}).status_code == 401
+        assert httpx.post(url, json=body).status_code == 200
+
+
+def test_the_servers_warnings_are_logged_in_the_shape_that_was_set() -> None:
+    with serving(until="/graphql", GATEWAY_LOG__FORMAT="json") as up:
+        port = int(up.address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"no HTTP at all\r\n\r\n")
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 400")
+        _, _, err = up.stop(signal.SIGTERM)
+    (logged,) = map(json.loads, err.splitlines())
+    assert (logged["event"], logged["level"]) == ("Invalid HTTP request received.", "warning")

@@ -1,0 +1,191 @@
+"""The endpoint over a backend that does as it is told, asked by a client or driven message by message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+import httpx
+import orjson
+from starlette.types import ASGIApp, Message
+
+from gateway.api.context import Context
+from gateway.app import Gateway, schema
+from gateway.backends.guarded import Guarded
+from gateway.http.callers import Credentials
+from gateway.http.graphql import GraphQLEndpoint
+from gateway.model.credentials import Credential
+from gateway.model.ids import DefinitionRef, OwnerRef
+from gateway.model.manifest import BackendKind
+from gateway.model.owner import InventoryOwner
+from gateway.model.ports import Backend
+from gateway.registry import PROVIDERS
+from gateway.settings import ServerSettings, Settings
+from tests.gateways import HOST, Answer
+
+PROVIDER = next(iter(PROVIDERS.values()))
+NAME = PROVIDER.manifest.provider.name
+TYPENAME = {"query": "{ __typename }"}
+OWNER = '{ inventoryOwner(owner: { provider: %s, key: "Some.1234" }) { key } }' % NAME  # noqa: UP031 -- braces
+OWNER_AND_DEFINITIONS = (
+    '{ inventoryOwner(owner: { provider: %s, key: "Some.1234" }) { key } '  # noqa: UP031 -- braces
+    'itemDefinitions(provider: %s, keys: ["item:1"]) { key } }' % (NAME, NAME)
+)
+
+Read = Callable[[Sequence[Any]], Awaitable[Mapping[Any, Any]]]
+
+
+class Told:
+    """A backend whose reads are those that it is given; the others find nothing."""
+
+    manifest = PROVIDER.manifest
+    kind = BackendKind.LOCAL
+
+    def __init__(self, **reads: Read) -> None:
+        self.reads = reads
+        self.credentials: list[Credential] = []
+
+    def session(self, credential: Credential) -> Any:
+        self.credentials.append(credential)
+        return _Session(self.reads)
+
+    async def owners(self) -> list[OwnerRef]:
+        return []
+
+
+class _Session:
+    def __init__(self, reads: Mapping[str, Read]) -> None:
+        self._reads = reads
+
+    def __getattr__(self, name: str) -> Read:
+        return self._reads.get(name, _nothing)
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def _nothing(_keys: Sequence[Any]) -> Mapping[Any, Any]:
+    return {}
+
+
+async def known(refs: Sequence[OwnerRef]) -> Mapping[OwnerRef, Any]:
+    """Know every owner."""
+    return {ref: InventoryOwner(provider=PROVIDER.manifest.provider, key=ref.owner) for ref in refs}
+
+
+async def for_ever(_keys: Sequence[Any]) -> Mapping[Any, Any]:
+    """Never answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def failing(error: Exception) -> Read:
+    """Make a read that raises."""
+
+    async def read(_keys: Sequence[Any]) -> Mapping[Any, Any]:
+        raise error
+
+    return read
+
+
+def each(error: Exception) -> Read:
+    """Make a read each of whose keys fails by itself."""
+
+    async def read(keys: Sequence[DefinitionRef]) -> Mapping[Any, Any]:
+        return dict.fromkeys(keys, error)
+
+    return read
+
+
+class Door:
+    """The endpoint, and a client of it at an address of its own."""
+
+    def __init__(
+        self,
+        backend: Told | Guarded | None = None,
+        *,
+        client: str = "127.0.0.1",
+        own: Mapping[str, Credential] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.backend = backend or Told(owners_by_key=known)
+        self.app = GraphQLEndpoint(
+            schema(Settings.model_construct()),
+            ServerSettings(**settings),
+            Credentials((provider.manifest for provider in PROVIDERS.values()), own or {}),
+            partial(Context, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend})),
+        )
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app, client=(client, 50_000)), base_url=HOST
+        )
+
+    async def post(self, content: Any, **headers: str) -> httpx.Response:
+        """Send a body as it is, or as JSON; the names of headers are written with underscores."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = content if isinstance(content, bytes) else orjson.dumps(content)
+        return await self.client.post("/graphql", content=body, headers={"content-type": "application/json", **given})
+
+    async def get(self, **headers: str) -> httpx.Response:
+        return await self.client.get("/graphql", headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    async def ask(self, query: str, **headers: str) -> Answer:
+        response = await self.post({"query": query}, **headers)
+        return Answer(response.status_code, orjson.loads(response.content), response.headers)
+
+    async def serves(self) -> bool:
+        """Say whether a good request is answered."""
+        return (await self.post(TYPENAME)).content == b'{"data":{"__typename":"Query"}}'
+
+
+class ByHand:
+    """One POST of which each message is sent when the test says so."""
+
+    def __init__(self, **headers: str) -> None:
+        given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+        self.headers = {"content-type": "application/json", "host": "localhost", **given}
+        self.sent: list[Message] = []
+        self.received = 0
+        self._incoming: asyncio.Queue[Message] = asyncio.Queue()
+
+    def body(self, chunk: bytes, *, more: bool = False) -> None:
+        self._incoming.put_nowait({"type": "http.request", "body": chunk, "more_body": more})
+
+    def leave(self) -> None:
+        self._incoming.put_nowait({"type": "http.disconnect"})
+
+    def begin(self, door: Door | Gateway) -> asyncio.Future[None]:
+        """Hand the request over."""
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/graphql",
+            "query_string": b"",
+            "client": ("127.0.0.1", 50_000),
+            "headers": [
+                (name.replace("_", "-").lower().encode(), value.encode()) for name, value in self.headers.items()
+            ],
+        }
+        app: ASGIApp = door.app() if isinstance(door, Gateway) else door.app
+        return asyncio.ensure_future(app(scope, self._receive, self._send))
+
+    async def _receive(self) -> Message:
+        self.received += 1
+        return await self._incoming.get()
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    @property
+    def status(self) -> int:
+        return self.sent[0]["status"]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what other tasks will bring about, two seconds at most."""
+    for _ in range(2_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not happen")

@@ -26,7 +26,7 @@ check: setup  ## Lint, types, layers, and that what is generated is fresh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/gateway schema --check schema.graphql
 	$(BIN)/python -m gateway.docs --check docs
 

@@ -179,42 +179,40 @@ class LocalSession:
         grant = await self._grant()
         allowed, results = await self._allowed("owners_by_key", asked, _owner, lambda _: "")
         owners = await _found(self._owners, [cast("OwnerRef", one.ref) for one in allowed])
-        for arguments, group in _by_arguments([one for one in allowed if one.ref in owners]).items():
-            wanted = cast("ContainerArguments", arguments)
-            kinds = self._rules.TOP_LEVEL if wanted.kind is None else (wanted.kind,)
+        whole: list[Asked] = []
+        for one in [one for one in allowed if one.ref in owners]:
+            wanted = cast("ContainerArguments", one.arguments).kind
             missing = {
                 kind: scopes
-                for kind in kinds
+                for kind in (self._rules.TOP_LEVEL if wanted is None else (wanted,))
                 if grant is not None and (scopes := self._missing(grant, "containers_by_owner", kind.value))
             }
-            if wanted.kind in missing:
-                results.update(dict.fromkeys(group, self._rules.lacking(missing[wanted.kind])))
+            if wanted in missing:
+                results[one] = self._rules.lacking(missing[wanted])
             elif missing:
-                results.update(await self._partly(group, missing))
+                results[one] = await self._partly(one, missing)
             else:
-                parts = await self._store.container_lists(group)
-                results.update({one: ContainerConnection.of(parts[one], counted=one) for one in group})
-        return results
+                whole.append(one)
+        return {**results, **await self._contained(whole)}
 
-    async def _partly(
-        self, group: Sequence[Asked], missing: Mapping[ContainerKind, Sequence[str]]
-    ) -> dict[Asked, ContainerConnection]:
-        """List top levels without the kinds that the credential lacks scopes for; each of those is a problem."""
-        found: dict[Asked, ContainerConnection] = {}
+    async def _partly(self, one: Asked, missing: Mapping[ContainerKind, Sequence[str]]) -> ContainerConnection:
+        """List a top level without the kinds that the credential lacks scopes for; each of those is a problem."""
         shown = [kind for kind in self._rules.TOP_LEVEL if kind not in missing]
-        for one in group:
-            asked = [one._replace(arguments=replace(one.arguments, kind=kind)) for kind in shown]
-            parts = await self._store.container_lists(asked)
-            entries = sorted((entry for part in parts.values() for entry in part.entries), key=lambda entry: entry[0])
-            window = one.arguments.window
-            part = trimmed(entries[: window.size + 1], window)
-            part.has_next = part.has_next or any(part.has_next for part in parts.values())
-            problems = [
-                problem(self._rules.lacking(scopes), self._backend.manifest.provider, owner=one.ref.owner)
-                for scopes in missing.values()
-            ]
-            found[one] = ContainerConnection.of(part, problems)
-        return found
+        asked = [one._replace(arguments=replace(one.arguments, kind=kind)) for kind in shown]
+        parts = await self._store.container_lists(asked)
+        entries = sorted((entry for part in parts.values() for entry in part.entries), key=lambda entry: entry[0])
+        window = one.arguments.window
+        part = trimmed(entries[: window.size + 1], window)
+        part.has_next = part.has_next or any(part.has_next for part in parts.values())
+        problems = [
+            problem(self._rules.lacking(scopes), self._backend.manifest.provider, owner=one.ref.owner)
+            for scopes in missing.values()
+        ]
+        return ContainerConnection.of(part, problems)
+
+    async def _contained(self, asked: Sequence[Asked]) -> dict[Asked, ContainerConnection]:
+        parts = await self._store.container_lists(asked)
+        return {one: ContainerConnection.of(parts[one], counted=one) for one in asked}
 
     async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List direct children; one statement for each set of arguments, one for their owners."""
@@ -227,10 +225,7 @@ class LocalSession:
     async def _below(self, read: str, asked: Sequence[Asked]) -> dict[Asked, Any]:
         allowed, results = await self._allowed(read, asked, _owner, _key)
         known = await _found(self._containers, [cast("ContainerRef", one.ref) for one in allowed])
-        for group in _by_arguments([one for one in allowed if one.ref in known]).values():
-            parts = await self._store.container_lists(group)
-            results.update({one: ContainerConnection.of(parts[one], counted=one) for one in group})
-        return results
+        return {**results, **await self._contained([one for one in allowed if one.ref in known])}
 
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Read what lies in containers; two statements."""
@@ -273,20 +268,16 @@ class LocalSession:
         return {**results, **await self._listed([one for one in allowed if one.ref in known])}
 
     async def _listed(self, asked: Sequence[Asked]) -> dict[Asked, ItemConnection]:
-        found: dict[Asked, ItemConnection] = {}
-        for group in _by_arguments(asked).values():
-            parts = await self._store.item_lists(group)
-            found.update({one: ItemConnection.of(parts[one], counted=one) for one in group})
-        return found
+        parts = await self._store.item_lists(asked)
+        return {one: ItemConnection.of(parts[one], counted=one) for one in asked}
 
     async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
         """Sum quantities by definition; one statement for each set of arguments, one for their owners."""
         allowed, results = await self._allowed("totals_by_owner", asked, _owner, lambda _: "")
         known = await _found(self._owners, [cast("OwnerRef", one.ref) for one in allowed])
-        for group in _by_arguments([one for one in allowed if one.ref in known]).values():
-            parts = await self._store.totals(group)
-            results.update({one: DefinitionConnection.of(cast("Any", parts[one]), counted=one) for one in group})
-        return results
+        parts = await self._store.totals([one for one in allowed if one.ref in known])
+        made = {one: DefinitionConnection.of(cast("Any", part), counted=one) for one, part in parts.items()}
+        return {**results, **made}
 
     async def count_by_list(self, asked: Sequence[Asked]) -> Results[Asked, int]:
         """Count whole lists; one statement for each kind of list and set of arguments."""
@@ -334,10 +325,3 @@ def _owner(key: Any) -> str:
 
 def _key(key: Any) -> str:
     return key.ref.key if isinstance(key, Asked) else key.key
-
-
-def _by_arguments(asked: Sequence[Asked]) -> Mapping[Any, list[Asked]]:
-    groups: dict[Any, list[Asked]] = defaultdict(list)
-    for one in asked:
-        groups[one.arguments].append(one)
-    return groups

@@ -147,7 +147,9 @@ class Relation(StrawberryField):
 
     def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: Any) -> Any:
         """Give the value, or an awaitable of it; for a list of keys, a list of such."""
-        value = UNLOADED if source is None else getattr(source, self.python_name, UNLOADED)
+        # What a backend assigned is one value: it cannot stand for what different arguments would give.
+        known = source is not None and self.takes is None
+        value = getattr(source, self.python_name, UNLOADED) if known else UNLOADED
         if value is not UNLOADED:
             return value
         if info is None:

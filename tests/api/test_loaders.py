@@ -11,9 +11,9 @@ from gateway.api.context import Context
 from gateway.api.errors import formatted
 from gateway.model.credentials import Credential
 from gateway.model.errors import Unsupported
-from gateway.model.ids import DefinitionRef
+from gateway.model.ids import ITEM, DefinitionRef, ItemRef, encode_id
 from gateway.registry import PROVIDERS
-from tests.gateways import local, running, settings
+from tests.gateways import header, local, running, settings
 
 KEY = "guildwars2"
 
@@ -119,3 +119,53 @@ async def test_the_root_can_do_without_node() -> None:
     names = {field["name"] for field in answer.whole()["__schema"]["queryType"]["fields"]}
     assert "inventory" in names
     assert not names & {"node", "nodes"}
+
+
+async def test_definitions_of_a_provider_that_is_not_served_leave_the_rest() -> None:
+    async with running(settings("sqlite://")) as asked:
+        answer = await asked.ask(
+            '{ inventoryProviders { key } itemDefinitions(provider: ROBLOX, keys: ["a", "b"]) { id } }'
+        )
+    assert answer.data["inventoryProviders"]
+    assert answer.data["itemDefinitions"] == [None, None]
+    assert answer.codes == ["UNSUPPORTED", "UNSUPPORTED"]
+
+
+async def test_a_mutation_that_fails_leaves_what_the_others_tell() -> None:
+    item = encode_id(ITEM, ItemRef(KEY, "Tester.1234", "bank/0"))
+    async with local(PROVIDERS[KEY], "sqlite://") as asked:
+        answer = await asked.ask(
+            """mutation($ids: [ID!]!) { good: deleteItems(input: { ids: $ids }) { errors { code } }
+              bad: deleteItems(input: { ids: ["garbage"] }) { errors { code } } }""",
+            ids=[item],
+        )
+    assert answer.data == {"good": {"errors": [{"code": "UNSUPPORTED"}]}, "bad": None}
+    assert answer.codes == ["INVALID_INPUT"]
+
+
+DELETE = "mutation($ids: [ID!]!) { deleteItems(input: { ids: $ids }) { errors { code message } } }"
+
+
+async def test_too_many_ids_are_refused_as_data() -> None:
+    item = encode_id(ITEM, ItemRef(KEY, "Tester.1234", "bank/0"))
+    async with local(PROVIDERS[KEY], "sqlite://") as asked:
+        answer = await asked.ask(DELETE, ids=[item] * 251)
+    (error,) = answer.whole()["deleteItems"]["errors"]
+    assert error["code"] == "INVALID_INPUT"
+    assert "251" in error["message"]
+
+
+async def test_no_ids_are_refused() -> None:
+    async with local(PROVIDERS[KEY], "sqlite://") as asked:
+        answer = await asked.ask(DELETE, ids=[])
+    assert answer.data == {"deleteItems": None}
+    assert answer.codes == ["INVALID_INPUT"]
+
+
+async def test_the_viewer_of_a_bad_key_is_told_so() -> None:
+    """An empty list would say that there is no one."""
+    async with local(PROVIDERS[KEY], "sqlite://") as asked:
+        answer = await asked.ask(
+            "{ inventoryViewer { owners { key } } }", headers={header(PROVIDERS[KEY]): "no key of ours"}
+        )
+    assert answer.codes == ["UNAUTHENTICATED"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -123,3 +124,18 @@ async def test_a_foreign_exception_is_told_as_a_fault_of_ours_and_logged() -> No
         await session.definitions_by_key([GOOD])
     assert "secret" not in raised.value.message
     assert logs[0]["event"] == "backend_failed"
+
+
+async def test_a_fault_of_ours_is_logged_for_one_key_too() -> None:
+    with capture_logs() as logs:
+        found = await guarded(Scripted({GOOD: Internal("The store failed.")})).definitions_by_key([GOOD])
+    assert isinstance(found[GOOD], Internal)
+    assert logs[0]["event"] == "backend_failed"
+
+
+async def test_what_a_change_asks_for_beside_its_verb_must_be_declared_too() -> None:
+    session = guarded(Scripted({}, frozenset({Capability.MOVE_ITEMS, Capability.SIMULATE})))
+    await session.write(Capability.MOVE_ITEMS, OWNER, SimpleNamespace(simulate=True, transaction_id=None))
+    for asked in ({"transaction_id": "a"}, {"if_match": ["a"]}):
+        with pytest.raises(Unsupported):
+            await session.write(Capability.MOVE_ITEMS, OWNER, SimpleNamespace(**asked))

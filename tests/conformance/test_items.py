@@ -195,3 +195,15 @@ async def test_search_tells_which_owners_are_missing(subject: Subject) -> None:
         {"code": "NOT_FOUND", "ownerKey": owners[0]["key"]},
         {"code": "INVALID_INPUT", "ownerKey": owners[2]["key"]},
     ]
+
+
+async def test_search_knows_me_for_the_owner_it_is(subject: Subject) -> None:
+    query = """query($owners: [OwnerInput!]!, $after: String) { searchItems(owners: $owners, first: 3, after: $after) {
+      nodes { id } pageInfo { endCursor } } }"""
+    owners = [subject.to("me"), subject.owner]
+    found = (await subject.asked.ask(query, owners=owners)).whole()["searchItems"]
+    cursor = found["pageInfo"]["endCursor"]
+    # The cursor is good however the owner is spelled.
+    rest = (await subject.asked.ask(query, owners=[subject.owner], after=cursor)).whole()["searchItems"]
+    whole = [item["id"] for item in await everything(subject)]
+    assert [item["id"] for item in (*found["nodes"], *rest["nodes"])] == whole[:6]

@@ -6,7 +6,16 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.model.ids import CONTAINER, DEFINITION, ContainerRef, DefinitionRef, encode_id
+from gateway.model.ids import (
+    CONTAINER,
+    DEFINITION,
+    INVENTORY,
+    OWNER,
+    ContainerRef,
+    DefinitionRef,
+    OwnerRef,
+    encode_id,
+)
 from tests.conformance.conftest import Subject
 
 TREE = """query($owner: OwnerInput!) { inventory(owner: $owner) { id owner { id }
@@ -93,3 +102,12 @@ async def test_too_long_lists_are_refused(subject: Subject) -> None:
     answer = await subject.asked.ask(DEFINITIONS, provider=subject.name, keys=["item:1"] * 251)
     assert answer.body["data"] is None
     assert answer.codes == ["INVALID_INPUT"]
+
+
+async def test_an_id_that_holds_me_is_none(subject: Subject) -> None:
+    """It would mean another owner to each caller."""
+    for kind in (OWNER, INVENTORY):
+        bad = encode_id(kind, OwnerRef(subject.provider.key, "me"))
+        answer = await subject.asked.ask("query($id: ID!) { node(id: $id) { id } }", id=bad)
+        assert answer.data == {"node": None}
+        assert answer.codes == ["INVALID_INPUT"]

@@ -94,3 +94,19 @@ async def test_an_error_that_nobody_waits_for_is_no_noise(recwarn: pytest.Warnin
     waiting.cancel()
     await asyncio.sleep(0.03)
     assert not recwarn.list
+
+
+async def test_no_read_begins_after_the_end() -> None:
+    """The library runs a batch a turn after its keys were asked for."""
+    begun: list[Sequence[int]] = []
+
+    async def read(keys: Sequence[int]) -> Mapping[int, str]:
+        begun.append(keys)
+        return {}
+
+    loader = Loader(read)
+    waiting = asyncio.ensure_future(loader.load(1))
+    await loader.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert begun == []

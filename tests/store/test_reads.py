@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
+from gateway.model.errors import Internal
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef
-from gateway.model.ports import Fact
+from gateway.model.ports import Fact, Holdings
+from gateway.store.engine import Database
 from gateway.store.store import Store
 
-from .game import ANN, BEN, GameAccount, bag, container_ref, definition, item, owner
+from .game import ANN, BEN, TYPES, GameAccount, bag, container_ref, definition, item, owner
 
 ACCOUNT = GameAccount(world=1, created=datetime(2012, 8, 28, tzinfo=UTC), guilds=["x"])
 
@@ -106,3 +109,41 @@ async def test_an_owner_is_exported_whole(world: Store) -> None:
     assert [fact.value for fact in owned.facts] == [ACCOUNT, ACCOUNT]
     assert await world.owned(OwnerRef("guildwars2", "Cid")) is None
     assert [one.key for one in await world.items_in([container_ref("named")])] == ["1"]
+
+
+async def test_contents_are_read_as_of_one_moment(store: Store, store_url: str) -> None:
+    """A writer swaps the bag's content, all of one kind; a reader never sees two kinds, or another bag's number."""
+    other = await Store.open(store_url, TYPES)
+
+    async def swap() -> None:
+        for turn in range(40):
+            name = f"turn {turn % 2}"
+            held = [item(f"{turn % 2}-{number}", container_key="a") for number in range(5 + 5 * (turn % 2))]
+            async with other.writing(ANN) as writer:
+                await writer.replace(Holdings(container=bag("a", name=name), items=[*held]))
+
+    writing = asyncio.ensure_future(swap())
+    seen = 0
+    while not writing.done():
+        containers, items = await store.contents([container_ref("a")])
+        for container in containers:
+            seen += 1
+            kind = container.name[-1]
+            assert {one.key[0] for one in items} == {kind}
+            assert len(items) == 5 + 5 * int(kind)
+    await writing
+    await other.aclose()
+    assert seen
+
+
+async def test_a_definition_that_cannot_be_read_fails_alone(store: Store, store_url: str) -> None:
+    keys = ["item:1", "item:2"]
+    await store.import_records("guildwars2", [definition(key) for key in keys])
+    database = Database(store_url)
+    async with database.writing() as connection:
+        await connection.exec_driver_sql("UPDATE definitions SET details = 'broken' WHERE key = 'item:1'")
+    await database.aclose()
+    found = await store.definitions([DefinitionRef("guildwars2", key) for key in keys])
+    broken, good = (found[DefinitionRef("guildwars2", key)] for key in keys)
+    assert isinstance(broken, Internal)
+    assert not isinstance(good, Internal)

@@ -957,7 +957,8 @@ def render_token(token: GuildWars2Token) -> dict[str, Any]:
 
 def leftover(read: object, written: object) -> dict[str, Any] | None:
     """Give what a payload holds that its rendering lacks: objects by key, lists of equal length by index."""
-    found = _leftover(read, written)
+    # Nearly always nothing is left, and this tells so at a tenth of the cost.
+    found = None if read == written else _leftover(read, written)
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 

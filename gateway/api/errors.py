@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 
 from gateway.model.errors import ErrorCode, GatewayError, Internal
 from gateway.model.manifest import ProviderKey
@@ -18,11 +18,11 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
     original = root_of(error)
     if isinstance(original, GatewayError):
         found = original
-    elif original is None:
+    elif original is None and not _completing(error):
         # The document, the variables or the choice of operation is at fault: graphql-core tells about those.
         return {**_placed(error), "message": error.message, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}
     else:
-        _log.error("resolver_failed", path=error.path, exc_info=original)
+        _log.error("resolver_failed", path=error.path, exc_info=original or error)
         found = Internal("The gateway failed; the fault is in its log.")
     return {**_placed(error), "message": found.message, "extensions": extensions(found)}
 
@@ -37,6 +37,11 @@ def extensions(error: GatewayError) -> dict[str, Any]:
         "retryAfter": error.retry_after,
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _completing(error: GraphQLError) -> bool:
+    """Say whether a value of ours did not fit its field: then the whole field is named, not a part of the document."""
+    return bool(error.path) and all(isinstance(node, FieldNode) for node in error.nodes or ())
 
 
 def root_of(error: GraphQLError) -> BaseException | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import ipaddress
 import json
 import os
 import secrets
@@ -208,6 +209,8 @@ def serve(
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
+        if settings.server.token is None and not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
+            _console.print("gateway: server.token is not set, so only callers on this machine are served", markup=False)
         asyncio.run(_serve(settings, listening, demo=demo))
 
 

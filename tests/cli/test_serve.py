@@ -210,3 +210,12 @@ def test_the_servers_warnings_are_logged_in_the_shape_that_was_set() -> None:
         _, _, err = up.stop(signal.SIGTERM)
     (logged,) = map(json.loads, err.splitlines())
     assert (logged["event"], logged["level"]) == ("Invalid HTTP request received.", "warning")
+
+
+def test_listening_to_all_without_a_token_is_told(folder: Path) -> None:
+    with serving("--host", "0.0.0.0", until="/graphql") as up:
+        _, _, err = up.stop(signal.SIGTERM)
+    assert "server.token is not set" in err
+    with serving("--host", "0.0.0.0", until="/graphql", GATEWAY_SERVER__TOKEN="0123456789abcdef") as up:
+        _, _, err = up.stop(signal.SIGTERM)
+    assert err == ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import ipaddress
 import json
 import os
 import secrets
@@ -34,6 +33,7 @@ from typer.core import TyperGroup
 from gateway.app import TYPES, Gateway, schema
 from gateway.backends.local import now
 from gateway.files import Line, Unreadable, documents
+from gateway.http.callers import is_loopback
 from gateway.importing import Broken, Report, import_documents
 from gateway.model.errors import GatewayError, InvalidInput
 from gateway.model.ids import DefinitionRef, OwnerRef
@@ -209,8 +209,8 @@ def serve(
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
-        if settings.server.token is None and not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
-            _console.print("gateway: server.token is not set, so only callers on this machine are served", markup=False)
+        if settings.server.token is None and not is_loopback(listening.getsockname()[0]):
+            _tell("gateway: server.token is not set, so only callers on this machine are served")
         asyncio.run(_serve(settings, listening, demo=demo))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from graphql import FieldNode, GraphQLError
 
-from gateway.model.errors import ErrorCode, GatewayError, Internal
+from gateway.model.errors import FAULT, ErrorCode, GatewayError, Internal
 from gateway.model.manifest import ProviderKey
 
 _log = structlog.get_logger("gateway.api")
@@ -23,7 +23,7 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
         return {**_placed(error), "message": error.message, "extensions": {"code": ErrorCode.INVALID_INPUT.value}}
     else:
         _log.error("resolver_failed", path=error.path, exc_info=original or error)
-        found = Internal("The gateway failed; the fault is in its log.")
+        found = Internal(FAULT)
     return {**_placed(error), "message": found.message, "extensions": extensions(found)}
 
 

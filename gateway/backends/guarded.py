@@ -11,7 +11,7 @@ import structlog
 from gateway.model.arguments import CollectibleArguments
 from gateway.model.credentials import Credential
 from gateway.model.deadline import time_left
-from gateway.model.errors import GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
+from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.ports import Backend, Rules, Session
@@ -118,17 +118,14 @@ class GuardedSession:
         try:
             async with limit:
                 return await call()
-        except TimeoutError as error:
-            if not limit.expired():
-                _log.exception("backend_failed", provider=self._backend.manifest.key)
-                raise self._backend.named(Internal("The gateway failed; the fault is in its log.")) from error
-            raise self._backend.named(UpstreamTimeout("There was no answer in time.")) from None
         except GatewayError as error:
             self._told(error)
             raise
         except Exception as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                raise self._backend.named(UpstreamTimeout("There was no answer in time.")) from None
             _log.exception("backend_failed", provider=self._backend.manifest.key)
-            raise self._backend.named(Internal("The gateway failed; the fault is in its log.")) from error
+            raise self._backend.named(Internal(FAULT)) from error
 
     def _check(self, key: Any) -> None:
         rules = self._backend.rules

@@ -139,12 +139,11 @@ class LocalSession:
 
     async def facts_by_key(self, refs: Sequence[FactRef]) -> Results[FactRef, object]:
         """Give documents about owners; one statement. What is told of the credential comes with the credential."""
+        grant = await self._grant()
         allowed, results = await self._allowed("facts_by_key", refs, _owner, lambda ref: ref.kind)
         for ref in [ref for ref in allowed if ref.kind == CREDENTIAL]:
-            grant = await self._grant()
             results[ref] = grant.facts if grant is not None else self._unauthenticated("is needed")
         found = await self._store.facts([ref for ref in allowed if ref.kind != CREDENTIAL])
-        grant = await self._grant()
         if grant is not None:
             found = {ref: self._rules.shown(fact, grant.scopes) for ref, fact in found.items()}
         return {**results, **found}

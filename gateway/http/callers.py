@@ -27,7 +27,7 @@ def admit(client: tuple[str, int] | None, headers: Headers, token: str | None, h
     given = credentials.strip().encode("latin-1")
     if token and scheme.lower() == "bearer" and hmac.compare_digest(given, token.encode()):
         return
-    if client is None or not _is_loopback(client[0]):
+    if client is None or not is_loopback(client[0]):
         raise Refused(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})
     if not _is_ours(headers.get("host", ""), host):
         raise Refused(403, "Without a bearer token the gateway is asked as localhost, 127.0.0.1 or [::1].")
@@ -37,10 +37,11 @@ def _is_ours(given: str, host: str) -> bool:
     """Say whether a Host header names this machine; one that is absent or empty no browser sends."""
     name = given.lower()
     name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
-    return name in ("", "localhost", host.lower()) or name.endswith(".localhost") or _is_loopback(name)
+    return name in ("", "localhost", host.lower()) or name.endswith(".localhost") or is_loopback(name)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether an address is one of this machine's own; a name is none."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -22,7 +22,7 @@ from gateway.http.callers import Credentials, admit
 from gateway.http.graphiql import PAGE
 from gateway.model.credentials import Credential
 from gateway.model.deadline import deadline
-from gateway.model.errors import ErrorCode, GatewayError, UpstreamTimeout
+from gateway.model.errors import FAULT, ErrorCode, GatewayError, UpstreamTimeout
 from gateway.settings import ServerSettings
 
 JSON = "application/json"
@@ -62,7 +62,7 @@ class GraphQLEndpoint:
             response = _refuse(refused, media_type)
         except Exception:
             _log.exception("request_failed")
-            response = _refuse(Refused(500, "The gateway failed; the fault is in its log."), media_type)
+            response = _refuse(Refused(500, FAULT), media_type)
         await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Response:

@@ -198,6 +198,10 @@ class OutcomeUnknown(Failure):
     code = ErrorCode.OUTCOME_UNKNOWN
 
 
+FAULT = "The gateway failed; the fault is in its log."
+"""All that a client is told of a fault of ours."""
+
+
 class Internal(Failure):
     """Our own fault; the cause is in the log, not in the message."""
 

@@ -37,7 +37,7 @@ _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Pool(httpx.AsyncBaseTransport):
-    """Send requests over kept connections, at most `limit` at a time, and hand on answers read to their end.
+    """Send requests over kept connections, at most `limit` to a host, and hand on answers read to their end.
 
     URLs go out exactly as built. Cookies are dropped, redirects and proxies not followed, answers decoded up to
     `max_body_bytes`. There is no time limit in here: the caller sets one around the call, and cancelling it closes the

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.providers.guildwars2.service import entry
+
 OWNER = {"provider": "GUILD_WARS_2", "key": "Budget.1234"}
 
 
@@ -36,7 +38,10 @@ def account(*, characters: int, items: int) -> dict[str, Any]:
     documents["/v2/account/bank"] = [{"id": 900, "count": 3}, None]
     documents["/v2/account/inventory"] = [None]
     documents["/v2/account/materials"] = [{"id": 901, "category": 5, "count": 7}]
-    documents["/v2/items"] = [item(number) for number in sorted({*used, 100, 101, 900, 901, 902})]
+    documents["/v2/items"] = [
+        {**entry(number), "icon": f"https://render.guildwars2.com/file/{number}.png"}
+        for number in sorted({*used, 100, 101, 900, 901, 902})
+    ]
     documents["/v2/skins"] = [
         {"id": 5_000 + number, "name": f"Skin {number}", "type": "Back", "flags": [], "restrictions": []}
         for number in range(7)
@@ -48,19 +53,3 @@ def account(*, characters: int, items: int) -> dict[str, Any]:
     ]
     documents["/v2/materials"] = [{"id": 5, "name": "Cooking Materials", "items": [901], "order": 1}]
     return documents
-
-
-def item(number: int) -> dict[str, Any]:
-    """Give the definition of an item."""
-    return {
-        "id": number,
-        "name": f"Item {number}",
-        "type": "Trophy",
-        "level": 0,
-        "rarity": "Basic",
-        "vendor_value": 0,
-        "game_types": [],
-        "flags": [],
-        "restrictions": [],
-        "icon": f"https://render.guildwars2.com/file/{number}.png",
-    }

@@ -118,8 +118,11 @@ class Dialect:
         self._backend = backend
         self._limiter = limiter
 
-    def endpoint(self, handler: Handler, scopes: Sequence[str] = ()) -> Callable[[Request], Awaitable[Response]]:
-        """Make an endpoint: rate limit, then route, method, key, scopes, parameters, existence."""
+    def endpoint(self, handler: Handler | None, scopes: Sequence[str] = ()) -> Callable[[Request], Awaitable[Response]]:
+        """Make an endpoint: rate limit, then route, method, key, scopes, parameters, existence.
+
+        Without a handler it is the one of all routes that there are not.
+        """
 
         async def answer(request: Request) -> Response:
             response = await respond(request)
@@ -132,7 +135,7 @@ class Dialect:
             session: Session | None = None
             try:
                 await self._limited(request)
-                if handler is _no_route:
+                if handler is None:
                     raise Refused(404, "not found")
                 if request.method == "OPTIONS":
                     return _respond(request, Answer(body=None, private=False, status=204))
@@ -200,7 +203,7 @@ class Dialect:
         account = await _one(call.session.facts_by_key, FactRef(*call.of, ACCOUNT, ""))
         if not isinstance(account, GuildWars2Account):
             raise Refused(404, "no such id")
-        body = wire.render_account(cast("GuildWars2Account", rules.shown(account, call.scopes)))
+        body = wire.render_account(account)
         if call.version < _LAST_MODIFIED:
             body.pop("last_modified", None)
         if call.version < _TABS:
@@ -262,7 +265,7 @@ class Dialect:
 def routes(backend: Backend, limiter: Limiter | None) -> list[Route]:
     """Make the routes of the dialect, to be mounted under `/rest/guildwars2`."""
     dialect = Dialect(backend, limiter)
-    table: list[tuple[str, Handler, Sequence[str]]] = [
+    table: list[tuple[str, Handler | None, Sequence[str]]] = [
         ("/v2/account", dialect.account, rules.ACCOUNT_SCOPES),
         ("/v2/account/bank", dialect.slots(BANK), rules.STORAGE_SCOPES),
         ("/v2/account/inventory", dialect.slots(SHARED), rules.STORAGE_SCOPES),
@@ -276,14 +279,10 @@ def routes(backend: Backend, limiter: Limiter | None) -> list[Route]:
     for endpoint in ENDPOINTS.values():
         table += [(f"/v2/{endpoint.path}", dialect.bulk(endpoint), ())]
         table += [(f"/v2/{endpoint.path}/{{id}}", dialect.bulk(endpoint), ())]
-    table.append(("/{rest:path}", _no_route, ()))
+    table.append(("/{rest:path}", None, ()))
     # No method is left to the router: it would answer 405 in its own words.
     every = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
     return [Route(path, dialect.endpoint(handler, scopes), methods=every) for path, handler, scopes in table]
-
-
-async def _no_route(call: Call) -> Answer:
-    raise Refused(404, "not found")
 
 
 async def _published(call: Call) -> Answer:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar
+from functools import partial
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from aiodataloader import DataLoader
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+Found: TypeAlias = Mapping[K, V | Exception | None]
+"""What keys came to: a value, an error, or None for what does not exist; a missing key reads as None."""
 
 
 class Loader(Generic[K, V]):
@@ -24,8 +28,10 @@ class Loader(Generic[K, V]):
     ) -> None:
         self._read = read
         self._reading: set[asyncio.Task[Any]] = set()
-        self._loader: DataLoader[K, V | None] = DataLoader(self._batch, cache=False, batch=batch)
-        self._futures: dict[K, asyncio.Future[V | None]] = {}
+        # What the library queues are whole groups of keys: a future for each key of a bag costs more than its slot.
+        self._loader: DataLoader[tuple[K, ...], Found[K, V]] = DataLoader(self._batch, cache=False, batch=batch)
+        self._groups: dict[K, asyncio.Future[Found[K, V]]] = {}
+        self._alone = not batch
         self._closed = False
 
     @classmethod
@@ -38,13 +44,35 @@ class Loader(Generic[K, V]):
         return cls(read_one, batch=False)
 
     def load(self, key: K) -> Awaitable[V | None]:
-        """Give the value of one key; equal keys share one future, and each waiter has its own shield over it."""
-        future = self._futures.get(key)
-        if future is None:
-            future = self._loader.load(key)
-            future.add_done_callback(_retrieved)
-            self._futures[key] = future
-        return asyncio.shield(future)
+        """Give the value of one key; equal keys share one read, and each waiter has its own future."""
+        waiter: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        waiter.add_done_callback(_retrieved)
+        self._ask((key,))
+        self._groups[key].add_done_callback(partial(_tell, waiter, key))
+        return waiter
+
+    async def load_many(self, keys: Sequence[K]) -> Found[K, V]:
+        """Give the values of unique keys, or their errors; what is absent is None, or missing.
+
+        It costs one future for all that nobody has asked for yet. The mapping may hold other keys as well.
+        """
+        self._ask(keys)
+        groups = {id(group): group for group in map(self._groups.__getitem__, keys)}.values()
+        found: dict[K, V | Exception | None] = {}
+        for group in groups:
+            if not group.done():
+                # Not cancelled with the one who waits, as others may wait for it as well.
+                await asyncio.wait((group,))
+            error = group.exception()
+            if error is None and len(groups) == 1:
+                return group.result()
+            if error is None:
+                found.update(group.result())
+            elif isinstance(error, Exception):
+                found.update((key, error) for key in keys if self._groups[key] is group)
+            else:
+                raise error
+        return found
 
     async def aclose(self) -> None:
         """Cancel the reads that are still under way, and wait until they have ended; none begins after this."""
@@ -52,26 +80,52 @@ class Loader(Generic[K, V]):
         reading = list(self._reading)
         for task in reading:
             task.cancel()
-        await asyncio.gather(*reading, return_exceptions=True)
+        if reading:
+            await asyncio.gather(*reading, return_exceptions=True)
 
-    async def _batch(self, keys: list[K]) -> list[Any]:
+    def _ask(self, keys: Sequence[K]) -> None:
+        """Queue the keys that nobody has asked for yet."""
+        groups = self._groups
+        new = tuple(key for key in keys if key not in groups)
+        for group in [(key,) for key in new] if self._alone else [new] if new else []:
+            future = self._loader.load(group)
+            future.add_done_callback(_retrieved)
+            groups.update(dict.fromkeys(group, future))
+
+    async def _batch(self, groups: list[tuple[K, ...]]) -> list[Any]:
         if self._closed:
             # The library runs a batch a turn after its keys were asked for; by then the request may have ended.
-            for key in keys:
-                self._futures[key].cancel()
-            return [None] * len(keys)
+            self._cancel(groups)
+            return [None] * len(groups)
         task = asyncio.current_task()
         if task is not None:
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)
         try:
-            found = await self._read(keys)
+            found = await self._read(groups[0] if len(groups) == 1 else [key for group in groups for key in group])
         except asyncio.CancelledError as stopped:
             # aiodataloader would leave every waiter hanging.
-            for key in keys:
-                self._futures[key].cancel()
+            self._cancel(groups)
             raise stopped
-        return [found.get(key) for key in keys]
+        return [found] * len(groups)
+
+    def _cancel(self, groups: Sequence[tuple[K, ...]]) -> None:
+        for group in groups:
+            self._groups[group[0]].cancel()
+
+
+def _tell(waiter: asyncio.Future[V | None], key: K, group: asyncio.Future[Found[K, V]]) -> None:
+    """Pass on what a group of keys came to, to one who waits for one of them."""
+    if waiter.done():
+        return
+    if group.cancelled():
+        waiter.cancel()
+        return
+    found = group.exception() or group.result().get(key)
+    if isinstance(found, BaseException):
+        waiter.set_exception(found)
+    else:
+        waiter.set_result(found)
 
 
 def _retrieved(future: asyncio.Future[Any]) -> None:

@@ -223,6 +223,14 @@ def computed(description: str, *, name: str | None = None) -> Callable[[Callable
     return declare
 
 
+def bare(kind: type[T]) -> T:
+    """Make an object of a graph type without its constructor: for what comes by the thousand, at a fifth of the cost.
+
+    The caller assigns every attribute that has no default; those that have one find it on their class.
+    """
+    return object.__new__(kind)
+
+
 def enum_word(word: str, *, description: str) -> str:
     """Declare an enum's member: the word that stands for it outside of the schema, and its description."""
     return cast("str", strawberry.enum_value(word, description=description))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import httpx
 
-from gateway.model.deadline import time_left
+from gateway.model.deadline import Limit, time_left
 from gateway.model.errors import GatewayError, OutcomeUnknown, UpstreamInvalid, UpstreamTimeout
-from gateway.transport.body import MAX_BODY_BYTES, Body, whole
+from gateway.transport.body import MAX_BODY_BYTES, Body
 from gateway.transport.errors import SAFE_METHODS, DeadlinePassed, Judge
+from gateway.transport.messages import Answer
 
 
 class Attempt(httpx.AsyncBaseTransport):
@@ -47,19 +47,19 @@ class Attempt(httpx.AsyncBaseTransport):
                 raise DeadlinePassed("no time was left to call the service")
             seconds = left
         response: httpx.Response | None = None
-        clock = asyncio.timeout(seconds)
+        clock = Limit(seconds)
         try:
-            async with clock:
+            with clock:
                 if self._on_call is not None:
                     self._on_call(request)
                 response = await self._pool.handle_async_request(request)
                 if not response.is_closed:
                     response = await self._read(response, request)
         except TimeoutError:
-            if not clock.expired():
+            if not clock.expired:
                 raise
         # What follows is raised outside the handler: an exception carries along the one that it was raised under.
-        if response is None or clock.expired():
+        if response is None or clock.expired:
             raise _late(request, hurried=hurried)
         if len(response.content) > self._max_body_bytes:
             raise UpstreamInvalid("the service's answer is too long")
@@ -74,7 +74,7 @@ class Attempt(httpx.AsyncBaseTransport):
             body = Body(response.headers.get("content-encoding"), self._max_body_bytes)
             async for chunk in response.aiter_raw():
                 body.feed(chunk)
-            return whole(response.status_code, response.headers.raw, body.finish(), request)
+            return Answer(response.status_code, response.headers.raw, body.finish(), request)
         finally:
             await response.aclose()
 

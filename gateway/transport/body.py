@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
-
-import httpx
 
 from gateway.model.errors import UpstreamInvalid
 
@@ -18,9 +15,6 @@ MAX_MEMBERS = 4096
 _GZIP = 31
 _ZLIB = 15
 _RAW_DEFLATE = -15
-
-# They describe the bytes as they travelled, which are no longer there.
-_TRAVEL_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 class Body:
@@ -97,17 +91,6 @@ class Body:
             if part:
                 self._parts.append(part)
             data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
-
-
-def whole(
-    status: int, headers: Iterable[tuple[bytes, bytes]], content: bytes, request: httpx.Request
-) -> httpx.Response:
-    """Build the answer that is handed on: read, decoded, and its headers no longer speaking of any encoding."""
-    kept = [header for header in headers if header[0].lower() not in _TRAVEL_HEADERS]
-    # Giving `content=` costs more: httpx then looks through the headers for what it could add.
-    response = httpx.Response(status, headers=kept, stream=httpx.ByteStream(content), request=request)
-    response.read()
-    return response
 
 
 def _wbits(encoding: str) -> int:

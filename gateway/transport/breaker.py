@@ -32,17 +32,10 @@ class Breaker(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Call, unless the circuit is open."""
         circuit = self._circuit
-        if circuit.state == CLOSED:
-            return await self._observed(request)
-        self._admit()
-        self._probing = True
-        try:
-            return await self._observed(request)
-        finally:
-            self._probing = False
-
-    async def _observed(self, request: httpx.Request) -> httpx.Response:
-        circuit = self._circuit
+        probing = circuit.state != CLOSED
+        if probing:
+            self._admit()
+            self._probing = True
         try:
             response = await self._inner.handle_async_request(request)
         except (UpstreamUnavailable, UpstreamTimeout) as error:
@@ -53,9 +46,12 @@ class Breaker(httpx.AsyncBaseTransport):
             circuit.handle_end_request()
             raise
         else:
-            circuit.handle_end_request()
+            if circuit.failure_count != 0:
+                circuit.handle_end_request()
             return response
         finally:
+            if probing:
+                self._probing = False
             # Meant for purgatory's message bus; nobody else empties it.
             circuit.messages.clear()
 

@@ -66,7 +66,8 @@ class _Bucket:
 
     async def take(self) -> None:
         """Take one token, waiting for it in line."""
-        if not self._waiting and self._pause_left() <= 0 and self._limiter.has_capacity():
+        paused = self._resumes and self._pause_left() > 0
+        if not self._waiting and not paused and self._limiter.has_capacity():
             await self._limiter.acquire()
             return
         left = time_left()

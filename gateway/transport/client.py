@@ -13,6 +13,7 @@ from gateway.transport.body import MAX_BODY_BYTES
 from gateway.transport.breaker import Breaker
 from gateway.transport.budget import DEFAULT_PAUSE, Budget
 from gateway.transport.errors import Judge, judge_status
+from gateway.transport.messages import Get
 from gateway.transport.retry import Retrying
 
 
@@ -69,16 +70,11 @@ class Client:
         where the URL would not arrive as written (spaces, letters beyond ASCII, `..` as a step of the path) or a header
         holds what headers cannot carry: an argument or a credential was put in as it came.
         """
-        request: httpx.Request | None = None
         try:
-            parsed = httpx.URL(url)
-            # httpx quotes what is not quoted and resolves dots; neither may happen to what a provider has built.
-            start = url.find("/", url.find("://") + 3)
-            if parsed.raw_path.decode("ascii") == (url[start:] if start > 0 else "/"):
-                request = httpx.Request("GET", parsed, headers=headers, extensions={"attempts": attempts})
+            request = Get(url, headers=headers, extensions={"attempts": attempts})
         except (ValueError, httpx.InvalidURL):
             # Encoding errors carry the whole text, so what is raised is raised outside.
-            pass
+            request = None
         if request is None:
             raise self._named(InvalidInput("an argument or a credential holds what no call can carry"))
         return await self.send(request, partition=partition)

@@ -1,17 +1,17 @@
-"""The sockets: one aiohttp session behind httpx's transport interface, without memory, detours or surprises."""
+"""The sockets: aiohttp's connections behind httpx's transport interface, without memory, detours or surprises."""
 
 from __future__ import annotations
 
-import io
+import asyncio
+import re
 import ssl
-from contextvars import ContextVar
+from typing import NamedTuple
 
 import aiohttp
 import httpx
 import yarl
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.tracing import Trace
 
 from gateway.model.errors import (
     Failure,
@@ -22,18 +22,24 @@ from gateway.model.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.transport.body import MAX_BODY_BYTES, Body, whole
+from gateway.transport.body import MAX_BODY_BYTES, Body
 from gateway.transport.errors import SAFE_METHODS
+from gateway.transport.messages import Answer, Fields, taken_apart
 
 USER_AGENT = "inventory-gateway"
 
 # aiohttp's ceiling for one header (a second one, 128, holds for their number).
 MAX_HEADER_BYTES = 16 * 1024
 
+# Addresses come from the settings, and some from services' answers; those are not remembered without end.
+MAX_ORIGINS = 1000
+
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
-# aiohttp computes them itself from the body it is given.
+# Computed here from the body.
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
+
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*")
 
 
 class Pool(httpx.AsyncBaseTransport):
@@ -41,12 +47,16 @@ class Pool(httpx.AsyncBaseTransport):
 
     URLs go out exactly as built. Cookies are dropped, redirects and proxies not followed, answers decoded up to
     `max_body_bytes`. There is no time limit in here: the caller sets one around the call, and cancelling it closes the
-    connection. Where a call that is not safe to repeat gets cancelled, `request.extensions["sent"]` tells whether it
-    may have reached the service.
+    connection. For a call that is not safe to repeat, `request.extensions["sent"]` tells whether it may have reached
+    the service.
 
     Raises what `translated` tells; OutcomeUnknown instead, where a request that is not safe to repeat may have been
-    sent. The session belongs to the loop of the first call; `aclose` ends it for good.
+    sent. The connections belong to the loop of the first call; `aclose` ends them for good.
     """
+
+    # Of aiohttp this takes the connector and the parser, and calls them as aiohttp's session does; what it calls of the
+    # parser is not documented, so a new major version wants a look. The session itself does nothing that is wanted here
+    # (cookies, redirects, traces, sending PUT and DELETE twice), and costs more than the two together.
 
     def __init__(
         self,
@@ -60,84 +70,144 @@ class Pool(httpx.AsyncBaseTransport):
         self._max_body_bytes = max_body_bytes
         self._user_agent = user_agent
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._connector: aiohttp.TCPConnector | None = None
+        self._origins: dict[str, _Origin] = {}
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and read its answer."""
         content = await request.aread()
-        if request.method in SAFE_METHODS:
-            answer = await self._exchange(request, content)
-        else:
-            answer = await self._write(request, content)
-        if isinstance(answer, GatewayError):
-            # Raised here, where no other exception is being handled: aiohttp's show the URL, and an exception carries
-            # the one that it was raised under along, whatever "from None" says.
-            raise answer
-        return answer
+        safe = request.method in SAFE_METHODS
+        if not safe:
+            request.extensions["sent"] = False
+        try:
+            if self._closed:
+                raise UpstreamUnavailable("the gateway is shutting down", retryable=False)
+            address, target, fields = taken_apart(request)
+            origin = self._origins.get(address) or self._origin(address)
+            head = origin.head(request.method, target, fields, None if safe and not content else len(content))
+            try:
+                return await self._exchange(request, origin, head, content, safe=safe)
+            except aiohttp.ClientConnectorError:
+                raise
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+                if not safe:
+                    raise
+            # A kept connection may have been closed by the service while the request was on its way.
+            return await self._exchange(request, origin, head, content, safe=safe)
+        except GatewayError as error:
+            failure = error
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            failure = translated(error)
+        if isinstance(failure, Failure) and request.extensions.get("sent"):
+            failure = OutcomeUnknown(f"sent, but it is not known whether it was done: {failure.message}")
+        # Raised here, where no other exception is being handled: aiohttp's show the URL, and an exception carries the
+        # one that it was raised under along, whatever "from None" says.
+        raise failure
 
     async def aclose(self) -> None:
         """Close every connection; later calls answer that the service is unavailable."""
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
+        if self._connector is not None:
+            await self._connector.close()
 
-    async def _write(self, request: httpx.Request, content: bytes) -> httpx.Response | GatewayError:
-        sending = _Sending()
-        token = _sending.set(sending)
+    async def _exchange(
+        self, request: httpx.Request, origin: _Origin, head: bytes, content: bytes, *, safe: bool
+    ) -> httpx.Response:
+        connection = await self._connection(origin)
         try:
-            answer = await self._exchange(request, content)
-        finally:
-            _sending.reset(token)
-            request.extensions["sent"] = sending.sent
-        if sending.sent and isinstance(answer, Failure):
-            return OutcomeUnknown(f"sent, but it is not known whether it was done: {answer.message}")
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is None or transport is None:
+                raise aiohttp.ServerDisconnectedError
+            protocol.set_response_params(
+                skip_payload=request.method == "HEAD",
+                read_until_eof=True,
+                auto_decompress=False,
+                max_line_size=MAX_HEADER_BYTES,
+                max_field_size=MAX_HEADER_BYTES,
+            )
+            if not safe:
+                request.extensions["sent"] = True
+            if content:
+                transport.writelines((head, content))
+            else:
+                transport.write(head)
+            message, payload = await protocol.read()
+            while 100 <= message.code < 200 and message.code != 101:
+                message, payload = await protocol.read()
+            encodings = message.headers.getall(aiohttp.hdrs.CONTENT_ENCODING, ())
+            body = Body(",".join(encodings), self._max_body_bytes)
+            while not payload.at_eof():
+                body.feed(await payload.readany())
+            answer = Answer(message.code, message.raw_headers, body.finish(), request)
+        except BaseException:
+            # With half an answer still to come, the connection cannot be used again.
+            connection.close()
+            raise
+        if content and transport.get_write_buffer_size():
+            # Answered before all was sent, and the rest would be taken for the next request.
+            connection.close()
+        else:
+            connection.release()
         return answer
 
-    async def _exchange(self, request: httpx.Request, content: bytes) -> httpx.Response | GatewayError:
-        if self._closed:
-            return UpstreamUnavailable("the gateway is shutting down", retryable=False)
-        session = self._session or self._open()
-        try:
-            answer = await session.request(
-                request.method,
-                yarl.URL(str(request.url), encoded=True),
-                data=_payload(content),
-                headers=[
-                    (name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
-                    for name, value in request.headers.raw
-                    if name.lower() not in _BODY_HEADERS
-                ],
-                allow_redirects=False,
-            )
-            try:
-                body = Body(_encoding(answer), self._max_body_bytes)
-                while chunk := await answer.content.readany():
-                    body.feed(chunk)
-            except BaseException:
-                # With half an answer still to come, the connection cannot be used again.
-                answer.close()
-                raise
-            # At the end of the answer aiohttp has put the connection back by itself.
-            return whole(answer.status, answer.raw_headers, body.finish(), request)
-        except GatewayError as error:
-            return error
-        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
-            return translated(error)
+    async def _connection(self, origin: _Origin) -> Connection:
+        connector = self._connector or self._open()
+        for _ in range(self._limit + 1):
+            connection = await connector.connect(origin.request, [], _NO_TIMEOUT)
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            # The service has said something unasked for, which would be taken for the next answer.
+            connection.close()
+        raise aiohttp.ClientConnectionError
 
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, limit_per_host=self._limit, ssl=self._tls or True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip"},
-            skip_auto_headers=("Content-Type",),
-            timeout=_NO_TIMEOUT,
-            auto_decompress=False,
-            trust_env=False,
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
-        )
-        return self._session
+    def _open(self) -> aiohttp.TCPConnector:
+        self._connector = aiohttp.TCPConnector(limit=0, limit_per_host=self._limit, ssl=self._tls or True)
+        return self._connector
+
+    def _origin(self, address: str) -> _Origin:
+        url = yarl.URL(address, encoded=True)
+        if url.scheme not in {"http", "https"}:
+            raise aiohttp.InvalidURL(url)
+        request = aiohttp.ClientRequest("GET", url, loop=asyncio.get_running_loop())
+        headers = {
+            "Host": request.headers["Host"],
+            "User-Agent": self._user_agent,
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip",
+        }
+        lines = {name.lower().encode(): f"{name}: {value}\r\n".encode() for name, value in headers.items()}
+        if len(self._origins) >= MAX_ORIGINS:
+            self._origins.clear()
+        origin = self._origins[address] = _Origin(request, lines, b"".join(lines.values()))
+        return origin
+
+
+class _Origin(NamedTuple):
+    """One service's address: how the connector is told of it, and the headers of its calls, by name and all in one."""
+
+    request: aiohttp.ClientRequest
+    headers: dict[bytes, bytes]
+    joined: bytes
+
+    def head(self, method: str, target: bytes, fields: Fields, length: int | None) -> bytes:
+        """Write a request up to its body, which is `length` bytes long; None for a request without one."""
+        lines: list[bytes] = []
+        replaced: set[bytes] = set()
+        for name, value in fields:
+            line = b"%b: %b" % (name, value)
+            if _FIELD.fullmatch(line) is None:
+                raise ValueError("this header would be more than one, or none")
+            lowered = name.lower()
+            if lowered in self.headers:
+                replaced.add(lowered)
+            if lowered not in _BODY_HEADERS:
+                lines.append(line)
+        if length is not None:
+            lines.append(b"Content-Length: %d" % length)
+        lines.append(b"\r\n")
+        own = b"".join(line for name, line in self.headers.items() if name not in replaced) if replaced else self.joined
+        return b"%b %b HTTP/1.1\r\n%b%b" % (method.encode("ascii"), target, own, b"\r\n".join(lines))
 
 
 def translated(error: Exception) -> GatewayError:
@@ -177,44 +247,3 @@ def translated(error: Exception) -> GatewayError:
             return UpstreamUnavailable("the service broke off")
         case _:
             return InvalidInput("an argument or a credential holds what no call can carry")
-
-
-def _payload(content: bytes) -> bytes | io.BytesIO | None:
-    # aiohttp writes bytes in one go, and warns where they are many; a file it writes piece by piece.
-    return io.BytesIO(content) if len(content) > 1 << 16 else content or None
-
-
-def _encoding(answer: aiohttp.ClientResponse) -> str | None:
-    values = answer.headers.getall("Content-Encoding", None)
-    return None if values is None else ",".join(values)
-
-
-class _Sending:
-    """Whether a request that must not be sent twice has had a connection to be sent on."""
-
-    sent = False
-
-
-_sending: ContextVar[_Sending | None] = ContextVar("sending", default=None)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Notes when a request gets its connection, and gives none to one that has had one.
-
-    aiohttp by itself sends PUT and DELETE a second time when the connection breaks.
-    """
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's signature
-    ) -> Connection:
-        sending = _sending.get()
-        if sending is None:
-            return await super().connect(req, traces, timeout)
-        if sending.sent:
-            raise aiohttp.ClientConnectionError
-        connection = await super().connect(req, traces, timeout)
-        sending.sent = True
-        return connection

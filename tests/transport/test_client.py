@@ -90,6 +90,16 @@ async def test_a_page_of_html_with_502_is_tried_again(pool: Pool) -> None:
     assert seen == ["/a"] * 3
 
 
+async def test_what_is_added_to_a_request_on_its_way_goes_out_with_it(pool: Pool) -> None:
+    def add(request: httpx.Request) -> None:
+        request.headers["X-Added"] = "yes"
+
+    async with loopback(says(OK)) as server:
+        await client(pool, on_call=add).get(f"{server.origin}/a", headers={"X-Key": "k"}, partition="p")
+    assert b"\r\nX-Added: yes\r\n" in server.requests[0]
+    assert b"\r\nX-Key: k\r\n" in server.requests[0]
+
+
 async def test_a_call_with_one_attempt_is_not_tried_again(pool: Pool) -> None:
     async with loopback(says(BAD_GATEWAY, OK)) as server:
         assert type(await fails(client(pool), f"{server.origin}/a", attempts=1)) is UpstreamUnavailable

@@ -77,6 +77,25 @@ async def test_headers_and_a_body_arrive_once_and_unchanged(pool: Pool) -> None:
     assert b"content-length: 0" in server.requests[1].lower()
 
 
+async def test_the_host_is_named_once_and_a_request_may_name_another(pool: Pool) -> None:
+    async with loopback(says(OK)) as server:
+        await pool.handle_async_request(get(f"{server.origin}/"))
+        await pool.handle_async_request(get(f"{server.origin}/", Host="other.test"))
+    host = server.origin.removeprefix("http://").encode()
+    assert [request.lower().count(b"\r\nhost: ") for request in server.requests] == [1, 1]
+    assert b"\r\nHost: " + host + b"\r\n" in server.requests[0]
+    assert b"\r\nHost: other.test\r\n" in server.requests[1]
+
+
+async def test_a_large_request_body_arrives_whole(pool: Pool) -> None:
+    body = bytes(range(256)) * 20_000
+    async with loopback(says(OK)) as server:
+        await pool.handle_async_request(httpx.Request("POST", f"{server.origin}/x", content=body))
+        await pool.handle_async_request(get(f"{server.origin}/"))
+    assert server.requests[0].endswith(b"\r\n\r\n" + body)
+    assert server.connections == 1
+
+
 async def test_a_streamed_request_body_arrives_whole(pool: Pool) -> None:
     async def parts() -> AsyncIterator[bytes]:
         yield b"one"
@@ -114,6 +133,43 @@ async def test_a_chunked_answer_is_joined(pool: Pool) -> None:
         response = await pool.handle_async_request(get(f"{server.origin}/"))
     assert response.content == b"abcde"
     assert "transfer-encoding" not in response.headers
+
+
+async def test_what_comes_before_the_answer_is_not_taken_for_it(pool: Pool) -> None:
+    hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    async with loopback(says(hints + OK)) as server:
+        response = await pool.handle_async_request(get(f"{server.origin}/"))
+    assert (response.status_code, response.content) == (200, b"{}")
+    assert "link" not in response.headers
+
+
+async def test_what_a_service_says_unasked_is_not_taken_for_the_next_answer(pool: Pool) -> None:
+    async def twice(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"asked for"))
+        await asyncio.sleep(0.01)
+        writer.write(answer(b"not asked for"))
+
+    async with loopback(twice) as server:
+        for _ in range(3):
+            calls = [pool.handle_async_request(get(f"{server.origin}/")) for _ in range(3)]
+            assert {response.content for response in await asyncio.gather(*calls)} == {b"asked for"}
+            await asyncio.sleep(0.03)
+
+
+async def test_an_answer_to_head_has_no_body_and_its_connection_is_used_again(pool: Pool) -> None:
+    async with loopback(says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", OK)) as server:
+        head = await pool.handle_async_request(httpx.Request("HEAD", f"{server.origin}/"))
+        assert head.content == b""
+        assert (await pool.handle_async_request(get(f"{server.origin}/"))).content == b"{}"
+    assert server.connections == 1
+
+
+async def test_a_connection_that_speaks_another_protocol_from_now_on_is_not_used_again(pool: Pool) -> None:
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n"
+    async with loopback(says(switch, OK)) as server, asyncio.timeout(5):
+        assert (await pool.handle_async_request(get(f"{server.origin}/"))).status_code == 101
+        assert (await pool.handle_async_request(get(f"{server.origin}/"))).status_code == 200
+        assert server.connections == 2
 
 
 async def test_a_connection_is_used_again_after_a_whole_answer(pool: Pool) -> None:
@@ -260,6 +316,25 @@ async def test_a_closed_pool_refuses_calls() -> None:
         await pool.aclose()
         with pytest.raises(UpstreamUnavailable, match="shutting down"):
             await pool.handle_async_request(get(f"{server.origin}/"))
+
+
+async def test_a_call_under_way_ends_when_the_pool_is_closed() -> None:
+    pool = Pool()
+    async with loopback(never) as server:
+        task = asyncio.create_task(pool.handle_async_request(get(f"{server.origin}/")))
+        await server.until(lambda: server.requests)
+        await pool.aclose()
+        with pytest.raises(UpstreamUnavailable):
+            await task
+        await server.until(lambda: not server.open)
+
+
+async def test_addresses_are_not_remembered_without_end(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.transport.pool.MAX_ORIGINS", 1)
+    async with loopback(says(OK)) as server:
+        for host in ("localhost", "127.0.0.1") * 2:
+            await pool.handle_async_request(get(server.origin.replace("localhost", host)))
+    assert len(vars(pool)["_origins"]) == 1
 
 
 async def test_proxies_of_the_environment_are_not_used(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

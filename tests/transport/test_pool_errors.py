@@ -136,6 +136,14 @@ async def test_a_credential_with_a_line_break_is_refused_before_anything_is_sent
     assert not server.requests
 
 
+@pytest.mark.parametrize("name", [b"", b"X Y", b"X:", b"X-One: 1\r\nX-Injected", b"X\xe9"])
+async def test_a_header_that_is_none_is_refused_before_anything_is_sent(pool: Pool, name: bytes) -> None:
+    async with loopback(says(OK)) as server:
+        with pytest.raises(InvalidInput):
+            await pool.handle_async_request(httpx.Request("GET", server.origin, headers=[(name, b"value")]))
+    assert not server.requests
+
+
 async def test_a_url_that_leads_nowhere_is_refused(pool: Pool) -> None:
     assert type(await failure(pool, "GET", "gopher://example.org")) in {InvalidInput, UpstreamUnavailable}
 

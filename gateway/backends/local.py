@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -73,14 +71,17 @@ class LocalSession:
         self._title = backend.manifest.title
         self._credential = credential
         self._known: Grant | None = None
+        self._laid: list[Contents] = []
         # Every list asks whether what it lists exists; each is looked up once.
         self._owners: Loader[OwnerRef, InventoryOwner] = Loader(backend.store.owners)
         self._containers: Loader[ContainerRef, Container] = Loader(backend.store.containers)
 
     async def aclose(self) -> None:
-        """Cancel the reads still under way."""
+        """Cancel the reads still under way, and let go of what was read."""
         await self._owners.aclose()
         await self._containers.aclose()
+        for contents in self._laid:
+            contents.release()
 
     # --- whose --------------------------------------------------------------------------------------------------------
 
@@ -229,22 +230,9 @@ class LocalSession:
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Read what lies in containers; two statements."""
         allowed, results = await self._allowed("contents_by_container", refs, _owner, _key)
-        found, held_items = await self._store.contents(allowed)
-        containers = {container.ref: container for container in found}
-        children: dict[ContainerRef, list[Container]] = defaultdict(list)
-        for container in containers.values():
-            if container.parent_ref is not None:
-                children[container.parent_ref].append(container)
-        items: dict[ContainerRef, list[Item]] = defaultdict(list)
-        for item in held_items:
-            if item.container_ref is not None:
-                items[item.container_ref].append(item)
-        for ref in allowed:
-            container = containers.get(ref)
-            if container is not None:
-                below = children[ref]
-                held = [*items[ref], *(item for child in below for item in items[child.ref])]
-                results[ref] = self._rules.contents(container, below, held)
+        for ref, inside in (await self._store.contents(allowed)).items():
+            results[ref] = contents = self._rules.contents(*inside)
+            self._laid.append(contents)
         return results
 
     # --- items --------------------------------------------------------------------------------------------------------
@@ -314,8 +302,16 @@ class LocalSession:
 
 async def _found(loader: Loader[K, V], keys: Sequence[K]) -> dict[K, V]:
     """Load keys together, and give those that exist."""
-    values = await asyncio.gather(*map(loader.load, keys))
-    return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+    unique = list(dict.fromkeys(keys))
+    loaded = await loader.load_many(unique)
+    found: dict[K, V] = {}
+    for key in unique:
+        value = loaded.get(key)
+        if isinstance(value, Exception):
+            raise value
+        if value is not None:
+            found[key] = value
+    return found
 
 
 def _owner(key: Any) -> str:

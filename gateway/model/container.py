@@ -12,7 +12,7 @@ from gateway.model.arguments import ContainerKind, DescendantArguments, ItemArgu
 from gateway.model.ids import CONTAINER, ContainerRef, OwnerRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.node import Connection, Node
-from gateway.model.relations import attribute, computed, graph_interface, hidden, loaded
+from gateway.model.relations import UNLOADED, attribute, computed, graph_interface, hidden, loaded
 
 if TYPE_CHECKING:
     from gateway.model.inventory import Inventory
@@ -108,3 +108,14 @@ class Contents:
     def version(self) -> str | None:
         """What changes whenever the content does."""
         return self.digest()
+
+    def release(self) -> None:
+        """Part what refers to each other, so that it is gone with the request that read it.
+
+        Else it would wait, by thousands, for Python to look for circles. What is parted would be loaded again.
+        """
+        self.container.slots = UNLOADED
+        for slot in self.slots or ():
+            item = slot.item
+            if item is not None and item is not UNLOADED:
+                item.slot = UNLOADED

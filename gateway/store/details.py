@@ -7,7 +7,8 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Annotated, Any, NewType, Union, cast, get_args, get_origin
 
 import msgspec
@@ -20,26 +21,25 @@ from gateway.model.item import Item
 from gateway.model.relations import Relation
 
 Convert = Callable[[Any], Any]
+Make = Callable[..., Any]
 
-COLUMNS: dict[type, frozenset[str]] = {
-    Item: frozenset(
-        (
-            "key",
-            "name",
-            "kind",
-            "quantity",
-            "acquired_at",
-            "owner",
-            "container_key",
-            "slot_key",
-            "definition_key",
-            "sort",
-        )
+COLUMNS: dict[type, tuple[str, ...]] = {
+    Item: (
+        "owner",
+        "key",
+        "container_key",
+        "slot_key",
+        "definition_key",
+        "name",
+        "kind",
+        "quantity",
+        "acquired_at",
+        "sort",
     ),
-    Container: frozenset(("key", "name", "kind", "owner", "parent_key", "sort")),
-    ItemDefinition: frozenset(("provider", "key", "kind", "name", "rarity")),
+    Container: ("owner", "key", "parent_key", "kind", "name", "sort"),
+    ItemDefinition: ("provider", "key", "kind", "name", "rarity"),
 }
-"""The attributes that have a column of their own, by the type that declares them."""
+"""The attributes that have a column of their own, by the type that declares them, in the order of `Codec.makers`."""
 
 # In JSON text a NUL is this escape after an even number of backslashes.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -56,17 +56,16 @@ class Codec:
         self._shapes: dict[type[Any], _Shape] = {}
         self._making: set[type[Any]] = set()
         self._by_type: dict[type[Any], tuple[str, _Shape, msgspec.json.Decoder[Any]]] = {}
-        self._by_name: dict[str, tuple[_Shape, msgspec.json.Decoder[Any]]] = {}
+        self.makers = Makers()
         self._encoder = msgspec.json.Encoder()
         for stored in types:
             name = get_object_definition(stored, strict=True).name
             shape = self._shape(stored)
             decoder = msgspec.json.Decoder(cast("type[Any]", shape.struct))
-            known = self._by_name.get(name)
-            if known is not None and known[0].type is not stored:
+            if name in self.makers and stored not in self._by_type:
                 raise TypeError(f"two types are called {name}")
             self._by_type[stored] = name, shape, decoder
-            self._by_name[name] = shape, decoder
+            self.makers[name] = shape.maker(name, decoder.decode)
 
     def encode(self, value: object) -> tuple[str, str]:
         """Write an object: the name of its type, and its details.
@@ -91,17 +90,9 @@ class Codec:
             raise InvalidInput(f"This {name} cannot be stored: a value in it has no form in JSON.")
         return name, text
 
-    def decode(self, type_name: str, text: str, /, **columns: Any) -> Any:
-        """Make the object that `encode` wrote; `columns` are the attributes that are kept elsewhere."""
-        known = self._by_name.get(type_name)
-        if known is None:
-            raise Internal(f"The store holds a {type_name}, which no provider in use knows.")
-        shape, decoder = known
-        try:
-            struct = decoder.decode(text)
-        except msgspec.MsgspecError as error:
-            raise Internal(f"The store holds a {type_name} that cannot be read.") from error
-        return shape.unpack(struct, columns)
+    def decode(self, type_name: str, text: str) -> Any:
+        """Make the object that `encode` wrote, of a type without columns."""
+        return self.makers[type_name](text)
 
     def _shape(self, stored: type[Any]) -> _Shape:
         shape = self._shapes.get(stored)
@@ -114,10 +105,10 @@ class Codec:
         return shape
 
     def _made(self, stored: type[Any]) -> _Shape:
-        columns = frozenset[str]().union(*(names for base, names in COLUMNS.items() if issubclass(stored, base)))
+        columns = next((names for base, names in COLUMNS.items() if issubclass(stored, base)), ())
         fields: list[tuple[str, Any, Any]] = []
         packing: list[tuple[str, Convert]] = []
-        unpacking: list[tuple[str, Convert]] = []
+        unpacking: dict[str, Convert] = {}
         for field in dataclasses.fields(stored):
             # Relations and computed fields are the ones that no constructor takes.
             if not field.init or field.name in columns:
@@ -133,9 +124,9 @@ class Codec:
             fields.append((field.name, written, default))
             if pack and unpack:
                 packing.append((field.name, pack))
-                unpacking.append((field.name, unpack))
+                unpacking[field.name] = unpack
         struct = msgspec.defstruct(stored.__name__, fields, kw_only=True, omit_defaults=True)
-        return _Shape(stored, struct, tuple(name for name, _, _ in fields), packing, unpacking)
+        return _Shape(stored, struct, columns, tuple(name for name, _, _ in fields), packing, unpacking)
 
     def _converted(self, annotation: Any) -> tuple[Any, Convert | None, Convert | None]:
         """Give the type that msgspec writes in the place of an annotation, and how to go there and back."""
@@ -194,26 +185,32 @@ class Codec:
         return Union[tuple(written)], _by_type(there), _by_type(back)  # noqa: UP007 -- as above
 
 
+class Makers(dict[str, Make]):
+    """What makes the objects of a type, by the type's name: of the text of its details and its columns, in order."""
+
+    def __missing__(self, name: str) -> Make:
+        """Raise Internal: the store was written with other providers, or by a newer gateway."""
+        raise Internal(f"The store holds a {name}, which no provider in use knows.")
+
+
 class _Shape:
     """One graph type beside the Struct that is written for it."""
-
-    __slots__ = ("_after", "_loaded", "_names", "_packing", "_unpacking", "struct", "type")
 
     def __init__(
         self,
         stored: type[Any],
         struct: type[msgspec.Struct],
+        columns: tuple[str, ...],
         names: tuple[str, ...],
         packing: list[tuple[str, Convert]],
-        unpacking: list[tuple[str, Convert]],
+        unpacking: dict[str, Convert],
     ) -> None:
         self.type = stored
         self.struct = struct
+        self._columns = columns
         self._names = names
         self._packing = packing
         self._unpacking = unpacking
-        self._after: Convert | None = getattr(stored, "__post_init__", None)
-        self._loaded = [field.name for field in dataclasses.fields(stored) if isinstance(field, Relation)]
 
     def pack(self, value: Any) -> msgspec.Struct:
         """Make the Struct of an object."""
@@ -223,24 +220,61 @@ class _Shape:
         """Give what makes another Struct with the same fields."""
         return lambda value: self._packed(value, struct)
 
-    def unpack(self, struct: msgspec.Struct, columns: dict[str, Any] | None = None) -> Any:
-        """Make the object of a Struct, past the constructor: it would only copy what is here already."""
-        values = msgspec.structs.asdict(struct)
-        for name, unpack in self._unpacking:
-            found = values[name]
-            if found is not None:
-                values[name] = unpack(found)
-        if columns:
-            values.update(columns)
-            for name in self._loaded:
-                # A column that a type has a relation in the place of: empty, it is still to be loaded.
-                if name in values and values[name] is None:
-                    del values[name]
-        made = object.__new__(self.type)
-        made.__dict__ = values
-        if self._after is not None:
-            self._after(made)
-        return made
+    @cached_property
+    def unpack(self) -> Convert:
+        """What makes an object of a Struct."""
+        return self._generated("unpack(found)", [], {})
+
+    def maker(self, name: str, decode: Callable[[str], msgspec.Struct]) -> Make:
+        """Give what makes an object of the text of its details and its columns; Internal for a text that it is not."""
+
+        def unreadable() -> Internal:
+            return Internal(f"The store holds a {name} that cannot be read.")
+
+        parameters = ", ".join(["text", *(f"{column}=None" for column in self._columns)])
+        opening = [
+            "try: found = decode(text)",
+            "except Unreadable as error: raise unreadable() from error",
+        ]
+        names = {"decode": decode, "Unreadable": msgspec.MsgspecError, "unreadable": unreadable}
+        return self._generated(f"make({parameters})", opening, names, self._columns)
+
+    def _generated(
+        self, signature: str, opening: Sequence[str], names: dict[str, Any], columns: Sequence[str] = ()
+    ) -> Make:
+        """Write a function that makes objects past their constructor: a loop over the attributes costs several times.
+
+        For a type with the columns `key` and `kind`, the latter a relation of its own, and with the details `size` and
+        `stats`, the latter of another graph type:
+
+            def make(text, key=None, kind=None):
+                try: found = decode(text)
+                except Unreadable as error: raise unreadable() from error
+                made = new(type)
+                made.key = key
+                if kind is not None: made.kind = kind
+                made.size = found.size
+                made.stats = None if found.stats is None else unpack_stats(found.stats)
+                return made
+        """
+        relations = {field.name for field in dataclasses.fields(self.type) if isinstance(field, Relation)}
+        lines = [f"def {signature}:", *opening, "made = new(type)"]
+        for name in columns:
+            # A relation in the place of a column: empty, it is still to be loaded.
+            condition = f"if {name} is not None: " if name in relations else ""
+            lines.append(f"{condition}made.{name} = {name}")
+        for name in self._names:
+            value = f"found.{name}"
+            if name in self._unpacking:
+                value = f"None if {value} is None else unpack_{name}({value})"
+            lines.append(f"made.{name} = {value}")
+        if hasattr(self.type, "__post_init__"):
+            lines.append("made.__post_init__()")
+        source = "\n    ".join([*lines, "return made"])
+        names |= {"new": object.__new__, "type": self.type}
+        names |= {f"unpack_{name}": unpack for name, unpack in self._unpacking.items()}
+        exec(compile(source, f"<details of {self.type.__name__}>", "exec"), names)  # noqa: S102 -- of our own types
+        return names[signature.partition("(")[0]]
 
     def _packed(self, value: Any, struct: type[msgspec.Struct]) -> msgspec.Struct:
         values = {name: getattr(value, name) for name in self._names}

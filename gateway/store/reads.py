@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar, cast
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import orjson
-from sqlalchemy import BigInteger, Select, and_, bindparam, exists, select, true, union_all
+from sqlalchemy import BigInteger, Select, and_, bindparam, exists, func, select, true, union_all
 from sqlalchemy.sql import Executable
 
 from gateway.model.arguments import (
@@ -33,6 +35,7 @@ from gateway.model.positions import moment_of, position_of_total
 from gateway.model.relations import Asked
 from gateway.store.arrays import packed, read_texts, text_array, unpacked
 from gateway.store.details import Codec
+from gateway.store.engine import Query, Rows
 from gateway.store.lists import (
     Paged,
     Passing,
@@ -60,10 +63,13 @@ from gateway.store.rows import (
 from gateway.store.tables import CHANGES, CONTAINERS, DEFINITIONS, FACTS, ITEMS, OWNERS, TEXT, owner_text
 
 T = TypeVar("T")
+NumberedT_co = TypeVar("NumberedT_co", covariant=True)
 RefT = TypeVar("RefT", bound=tuple[str, ...])
 
-Run: TypeAlias = Callable[[Executable, Mapping[str, Any]], Awaitable[Sequence[Any]]]
-"""Runs one statement and gives its rows."""
+Run: TypeAlias = Callable[[Sequence[Query]], Awaitable[list[Rows]]]
+"""Runs statements as of one moment, and gives the rows of each."""
+
+_SORT = attrgetter("sort")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,22 @@ class Change:
     transaction_id: str | None
     input_hash: str | None
     body: Any
+
+
+class _Numbered(Protocol[NumberedT_co]):
+    """A list whose entries are taken by the numbers that rows bring."""
+
+    def __getitem__(self, number: int, /) -> NumberedT_co: ...
+
+    def __iter__(self) -> Iterator[NumberedT_co]: ...
+
+
+class Inside(NamedTuple):
+    """A container, its direct children, and what lies directly in any of them; children and items in natural order."""
+
+    container: Container
+    children: list[Container]
+    items: list[Item]
 
 
 class Reads:
@@ -91,42 +113,79 @@ class Reads:
 
     async def owners(self, refs: Sequence[OwnerRef]) -> dict[OwnerRef, InventoryOwner]:
         """Give owners, their names filled in."""
-        return {ref: read_owner(ref, name) for ref, (name,) in await self._each(_OWNERS, refs, _owner_key)}
+        known, rows = await self._each(_OWNERS, refs, _owner_key)
+        return {known[number]: read_owner(known[number], name) for number, name in rows}
 
     async def owner_refs(self, provider: str) -> list[OwnerRef]:
         """List every owner at a provider, by key."""
-        rows = await self._run(_OWNER_KEYS, {"provider": provider})
+        rows = await self._rows(_OWNER_KEYS, {"provider": provider})
         return [OwnerRef(provider, key) for (key,) in rows]
 
     async def facts(self, refs: Sequence[FactRef]) -> dict[FactRef, object]:
         """Give documents about owners."""
-        found = await self._each(_FACTS, refs, lambda ref: (owner_text(ref.provider, ref.owner), ref.kind, ref.key))
-        return {ref: self._codec.decode(kind, details) for ref, (kind, details) in found}
+        known, rows = await self._each(
+            _FACTS, refs, lambda ref: (owner_text(ref.provider, ref.owner), ref.kind, ref.key)
+        )
+        return {known[number]: self._codec.decode(kind, details) for number, kind, details in rows}
 
     async def facts_of(self, ref: OwnerRef) -> list[Fact]:
         """List all documents about an owner, by kind and key."""
+        _, rows = await self._each(_FACTS_OF, [ref], _owner_key)
         return [
-            Fact(ref=FactRef(*owner, kind, key), value=self._codec.decode(type_name, details))
-            for owner, (kind, key, type_name, details) in await self._each(_FACTS_OF, [ref], _owner_key)
+            Fact(ref=FactRef(*ref, kind, key), value=self._codec.decode(type_name, details))
+            for _, kind, key, type_name, details in rows
         ]
 
     async def containers(self, refs: Sequence[ContainerRef]) -> dict[ContainerRef, Container]:
         """Give containers."""
-        found = await self._each(_CONTAINERS, refs, _container_key)
-        return {ref: read_container(self._codec, OwnerRef(*ref[:2]), row) for ref, row in found}
+        known, rows = await self._each(_CONTAINERS, refs, _container_key)
+        owners = _owners(known)
+        return {known[row[0]]: read_container(self._codec, owners[row[0]], row) for row in rows}
 
-    async def with_children(self, refs: Sequence[ContainerRef]) -> list[Container]:
-        """Give containers and their direct children, each once, in natural order by owner."""
-        return self._containers_once(await self._each(_WITH_CHILDREN, refs, _container_key))
+    async def contents(self, refs: Sequence[ContainerRef]) -> dict[ContainerRef, Inside]:
+        """Give containers with their direct children, and what lies directly in any of them, as of one moment.
+
+        Two statements; apart, a write between them would show contents that never were. What lies in two of the
+        containers, as one of them lies in the other, is one object.
+        """
+        known, values = _asked(refs, _container_key)
+        if not known:
+            return {}
+        container_rows, item_rows = await self._run([(_WITH_CHILDREN, values), (_ITEMS_INSIDE, values)])
+        owners = _owners(known)
+        containers = self._containers_once(owners, container_rows)
+        children: dict[ContainerRef | None, list[Container]] = defaultdict(list)
+        for container in containers:
+            children[container.parent_ref].append(container)
+        lying: dict[OwnerRef, dict[str, list[Item]]] = {owner: defaultdict(list) for owner in owners}
+        # By the rows' numbers: a reference made for every item would cost more than the item.
+        numbered = _numbered([lying[owner] for owner in owners])
+        for row in item_rows:
+            number = row[0]
+            numbered[number][row[2]].append(read_item(self._codec, owners[number], row))
+        for held in lying.values():
+            for items in held.values():
+                items.sort(key=_SORT)
+        by_ref = {container.ref: container for container in containers}
+        return {
+            ref: Inside(
+                container := by_ref[ref],
+                below := children[ref],
+                [item for one in (container, *below) for item in lying[container.owner][one.key]],
+            )
+            for ref in known
+            if ref in by_ref
+        }
 
     async def below(self, refs: Sequence[ContainerRef]) -> list[Container]:
         """Give all containers below these, each once, parents before their children."""
-        return self._containers_once(await self._each(tree_containers(), refs, _container_key))
+        known, rows = await self._each(tree_containers(), refs, _container_key)
+        return self._containers_once(_owners(known), rows)
 
     async def containers_of(self, ref: OwnerRef) -> list[Container]:
         """Give all containers of an owner, in natural order."""
-        found = await self._each(_CONTAINERS_OF, [ref], _inventory_key)
-        return [read_container(self._codec, owner, row) for owner, row in found]
+        _, rows = await self._each(_CONTAINERS_OF, [ref], _inventory_key)
+        return [read_container(self._codec, ref, row) for row in rows]
 
     async def container_lists(self, asked: Sequence[Asked]) -> dict[Asked, Part[Container]]:
         """List containers, one statement for all that share equal arguments.
@@ -140,9 +199,12 @@ class Reads:
             scope, values = _container_scope(arguments)
             statement = container_page(scope, Paged.of(window), kind="kind" in values, depth="depth" in values)
             lists: dict[Asked, list[tuple[Position, Container]]] = {one: [] for one in group}
-            for one, row in await self._each(statement, group, _asked_key, {**values, **window_values(window)}):
-                container = read_container(self._codec, OwnerRef(*one.ref[:2]), row)
-                lists[one].append((Position(NATURAL, 0, container.sort), container))
+            known, rows = await self._each(statement, group, _asked_key, {**values, **window_values(window)})
+            owners = _owners(one.ref for one in known)
+            numbered = _numbered([lists[one] for one in known])
+            for row in rows:
+                container = read_container(self._codec, owners[row[0]], row)
+                numbered[row[0]].append((Position(NATURAL, 0, container.sort), container))
             for one, found in lists.items():
                 answer[one] = trimmed(found, window)
         return answer
@@ -153,25 +215,20 @@ class Reads:
         for arguments, group in _grouped(asked):
             scope, values = _container_scope(arguments)
             statement = container_count(scope, kind="kind" in values, depth="depth" in values)
-            answer.update({one: count for one, (count,) in await self._each(statement, group, _asked_key, values)})
+            known, rows = await self._each(statement, group, _asked_key, values)
+            answer.update({known[number]: count for number, count in rows})
         return answer
 
     async def items(self, refs: Sequence[ItemRef]) -> dict[ItemRef, Item]:
         """Give holdings."""
-        found = await self._each(_ITEMS, refs, lambda ref: (owner_text(ref.provider, ref.owner), ref.key))
-        return {ref: read_item(self._codec, OwnerRef(*ref[:2]), row) for ref, row in found}
-
-    async def items_in(self, refs: Sequence[ContainerRef]) -> list[Item]:
-        """Give all that lies directly in these containers, in natural order by owner."""
-        found = await self._each(_ITEMS_IN, refs, _container_key)
-        items = [read_item(self._codec, OwnerRef(*ref[:2]), row) for ref, row in found]
-        items.sort(key=lambda item: (item.owner, item.sort))
-        return items
+        known, rows = await self._each(_ITEMS, refs, lambda ref: (owner_text(ref.provider, ref.owner), ref.key))
+        owners = _owners(known)
+        return {known[row[0]]: read_item(self._codec, owners[row[0]], row) for row in rows}
 
     async def items_of(self, ref: OwnerRef) -> list[Item]:
         """Give all holdings of an owner, in natural order."""
-        found = await self._each(_ITEMS_OF, [ref], _owner_key)
-        return [read_item(self._codec, owner, row) for owner, row in found]
+        _, rows = await self._each(_ITEMS_OF, [ref], _owner_key)
+        return [read_item(self._codec, ref, row) for row in rows]
 
     async def item_lists(self, asked: Sequence[Asked]) -> dict[Asked, Part[Item]]:
         """List items, one statement for all that share equal arguments.
@@ -188,9 +245,12 @@ class Reads:
             if values is not None:
                 statement = item_page(_item_scope(group[0]), Passing.of(passing), Paged.of(window))
                 values.update(window_values(window))
-                for one, (value, *row) in await self._each(statement, group, _asked_key, values):
-                    item = read_item(self._codec, OwnerRef(*one.ref[:2]), tuple(row))
-                    lists[one].append((Position(window.order, value, item.sort), item))
+                known, rows = await self._each(statement, group, _asked_key, values)
+                owners = _owners(one.ref for one in known)
+                numbered = _numbered([lists[one] for one in known])
+                for row in rows:
+                    item = read_item(self._codec, owners[row[0]], row[1:])
+                    numbered[row[0]].append((Position(window.order, row[1], item.sort), item))
             for one, found in lists.items():
                 if window.backwards:
                     found.reverse()
@@ -205,8 +265,8 @@ class Reads:
             values = passing_values(passing)
             if values is not None:
                 statement = item_count(_item_scope(group[0]), Passing.of(passing))
-                found = await self._each(statement, group, _asked_key, values)
-                answer.update({one: count for one, (count,) in found})
+                known, rows = await self._each(statement, group, _asked_key, values)
+                answer.update({known[number]: count for number, count in rows})
         return answer
 
     async def totals(self, asked: Sequence[Asked]) -> dict[Asked, Part[tuple[DefinitionRef, int]]]:
@@ -222,9 +282,12 @@ class Reads:
             if values is not None:
                 statement = total_page(Passing.of(passing), Paged.of(window))
                 values.update(window_values(window))
-                for one, (key, quantity) in await self._each(statement, group, _asked_key, values):
-                    ref = DefinitionRef(one.provider, key)
-                    lists[one].append((position_of_total(ref), (ref, int(quantity))))
+                known, rows = await self._each(statement, group, _asked_key, values)
+                numbered = _numbered([(one.provider, lists[one]) for one in known])
+                for number, key, quantity in rows:
+                    provider, found = numbered[number]
+                    ref = DefinitionRef(provider, key)
+                    found.append((position_of_total(ref), (ref, int(quantity))))
             for one, found in lists.items():
                 answer[one] = trimmed(found, window)
         return answer
@@ -236,24 +299,26 @@ class Reads:
             passing = _total_filter(arguments)
             values = passing_values(passing)
             if values is not None:
-                found = await self._each(total_count(Passing.of(passing)), group, _asked_key, values)
-                answer.update({one: count for one, (count,) in found})
+                known, rows = await self._each(total_count(Passing.of(passing)), group, _asked_key, values)
+                answer.update({known[number]: count for number, count in rows})
         return answer
 
     async def holds(self, refs: Sequence[OwnershipRef]) -> dict[OwnershipRef, bool]:
         """Tell whether owners hold at least one of a definition; every key is answered."""
         answer = dict.fromkeys(refs, False)
-        found = await self._each(_HELD, refs, lambda ref: (owner_text(ref.provider, ref.owner), ref.definition))
-        answer.update({ref: True for ref, _ in found})
+        known, rows = await self._each(_HELD, refs, lambda ref: (owner_text(ref.provider, ref.owner), ref.definition))
+        answer.update({known[number]: True for (number,) in rows})
         return answer
 
     async def definitions(self, refs: Sequence[DefinitionRef]) -> dict[DefinitionRef, ItemDefinition | Internal]:
         """Give catalogue entries; one that cannot be read is its own key's error."""
-        found = await self._each(_DEFINITIONS, refs, tuple[str, ...])
+        known, rows = await self._each(_DEFINITIONS, refs, _definition_key)
+        providers = {name: ProviderKey(name) for name in {ref.provider for ref in known}}
         answer: dict[DefinitionRef, ItemDefinition | Internal] = {}
-        for ref, row in found:
+        for row in rows:
+            ref = known[row[0]]
             try:
-                answer[ref] = read_definition(self._codec, ProviderKey(ref.provider), row)
+                answer[ref] = read_definition(self._codec, providers[ref.provider], row)
             except Internal as fault:
                 answer[ref] = fault
         return answer
@@ -262,7 +327,7 @@ class Reads:
         """List the keys of all definitions whose key begins with `<family>:`, in the catalogue's order."""
         if not storable(family):
             return []
-        ((keys,),) = await self._run(_FAMILY, {"provider": provider, "family": family})
+        ((keys,),) = await self._rows(_FAMILY, {"provider": provider, "family": family})
         return read_texts(keys)
 
     async def recorded(self, ref: OwnerRef, transaction_id: str) -> Change | None:
@@ -270,16 +335,16 @@ class Reads:
         if not storable(transaction_id):
             return None
         values = {"owner": owner_text(*ref), "transaction_id": transaction_id}
-        return next((_change(row) for row in await self._run(_RECORDED, values)), None)
+        return next((_change(row) for row in await self._rows(_RECORDED, values)), None)
 
     async def changes_after(self, ref: OwnerRef, sequence: int, *, limit: int = 100) -> list[Change]:
         """List the changes of an owner's inventory that came after the one of that sequence number."""
         values = {"owner": owner_text(*ref), "sequence": sequence, "limit": limit}
-        return [_change(row) for row in await self._run(_CHANGES, values)]
+        return [_change(row) for row in await self._rows(_CHANGES, values)]
 
-    def _containers_once(self, found: Iterable[tuple[ContainerRef, tuple[Any, ...]]]) -> list[Container]:
-        once = {(ref[:2], row[0]): (ref, row) for ref, row in found}
-        containers = [read_container(self._codec, OwnerRef(*ref[:2]), row) for ref, row in once.values()]
+    def _containers_once(self, owners: _Numbered[OwnerRef], rows: Rows) -> list[Container]:
+        once = {(owners[row[0]], row[1]): row for row in rows}
+        containers = [read_container(self._codec, owner, row) for (owner, _), row in once.items()]
         containers.sort(key=lambda container: (container.owner, container.sort))
         return containers
 
@@ -289,14 +354,39 @@ class Reads:
         refs: Sequence[RefT],
         key: Callable[[RefT], Sequence[str]],
         values: Mapping[str, Any] | None = None,
-    ) -> list[tuple[RefT, tuple[Any, ...]]]:
-        """Run a statement for a batch, and give its rows beside what they were asked for."""
-        pairs = [(ref, key(ref)) for ref in dict.fromkeys(refs)]
-        known = [(ref, texts) for ref, texts in pairs if all(map(storable, texts))]
+    ) -> tuple[_Numbered[RefT], Rows]:
+        """Run a statement for a batch: give what was asked, and the rows, each with the number of what it is for."""
+        known, asked = _asked(refs, key)
         if not known:
-            return []
-        rows = await self._run(statement, {"asked": packed([texts for _, texts in known]), **(values or {})})
-        return [(known[number][0], tuple(row)) for number, *row in rows]
+            return known, ()
+        return known, await self._rows(statement, {**asked, **(values or {})})
+
+    async def _rows(self, statement: Executable, values: Mapping[str, Any]) -> Rows:
+        (rows,) = await self._run([(statement, values)])
+        return rows
+
+
+def _asked(refs: Sequence[RefT], key: Callable[[RefT], Sequence[str]]) -> tuple[Sequence[RefT], dict[str, str]]:
+    """Give what can be asked for at all, each once, and the parameter that asks for it."""
+    known = list(dict.fromkeys(refs))
+    try:
+        array = packed([key(ref) for ref in known])
+    except TypeError:
+        # Half a surrogate pair is no text in JSON.
+        array = None
+    # In JSON a NUL looks like this; if something else does too, that only costs time.
+    if array is None or "\\u0000" in array:
+        known = [ref for ref in known if all(map(storable, key(ref)))]
+        array = packed([key(ref) for ref in known])
+    return known, {"asked": array}
+
+
+def _owners(refs: Iterable[ItemRef | ContainerRef]) -> _Numbered[OwnerRef]:
+    return [OwnerRef(ref.provider, ref.owner) for ref in refs]
+
+
+def _numbered(entries: list[T]) -> _Numbered[T]:
+    return entries
 
 
 def _owner_key(ref: OwnerRef) -> tuple[str, ...]:
@@ -309,6 +399,10 @@ def _inventory_key(ref: OwnerRef) -> tuple[str, ...]:
 
 def _container_key(ref: ContainerRef) -> tuple[str, ...]:
     return owner_text(ref.provider, ref.owner), ref.key, ref.provider
+
+
+def _definition_key(ref: DefinitionRef) -> tuple[str, ...]:
+    return ref.provider, ref.key
 
 
 def _asked_key(asked: Asked) -> tuple[str, ...]:
@@ -399,8 +493,22 @@ _ITEMS = select(_ASKED.c.n, *ITEM_COLUMNS).join_from(
     _ASKED, ITEMS, and_(ITEMS.c.owner == _ASKED.c.a, ITEMS.c.key == _ASKED.c.b)
 )
 
-_ITEMS_IN = select(_ASKED.c.n, *ITEM_COLUMNS).join_from(
-    _ASKED, ITEMS, and_(ITEMS.c.owner == _ASKED.c.a, ITEMS.c.container_key == _ASKED.c.b)
+_WITHIN = union_all(
+    select(_ASKED.c.n, _ASKED.c.a.label("owner"), _ASKED.c.b.label("key")),
+    select(_ASKED.c.n, CONTAINERS.c.owner, CONTAINERS.c.key).join_from(
+        _ASKED, CONTAINERS, and_(CONTAINERS.c.owner == _ASKED.c.a, CONTAINERS.c.parent_key == _ASKED.c.b)
+    ),
+).subquery("within")
+
+# One container may be asked for and lie in another that is.
+_WITHIN_ONCE = (
+    select(func.min(_WITHIN.c.n).label("n"), _WITHIN.c.owner, _WITHIN.c.key)
+    .group_by(_WITHIN.c.owner, _WITHIN.c.key)
+    .subquery("once")
+)
+
+_ITEMS_INSIDE = select(_WITHIN_ONCE.c.n, *ITEM_COLUMNS).join_from(
+    _WITHIN_ONCE, ITEMS, and_(ITEMS.c.owner == _WITHIN_ONCE.c.owner, ITEMS.c.container_key == _WITHIN_ONCE.c.key)
 )
 
 _ITEMS_OF = (

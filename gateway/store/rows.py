@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +41,7 @@ ITEM_COLUMNS = [
         "details",
     )
 ]
-"""What `read_item` takes, in its order."""
+"""What `read_item` takes behind a number, in its order."""
 
 CONTAINER_COLUMNS = [
     CONTAINERS.c.key,
@@ -52,10 +53,10 @@ CONTAINER_COLUMNS = [
     CONTAINERS.c.type,
     CONTAINERS.c.details,
 ]
-"""What `read_container` takes, in its order."""
+"""What `read_container` takes behind a number, in its order."""
 
 DEFINITION_COLUMNS = [DEFINITIONS.c[name] for name in ("key", "kind", "name", "rarity", "type", "details")]
-"""What `read_definition` takes, in its order."""
+"""What `read_definition` takes behind a number, in its order."""
 
 
 def storable(text: str) -> bool:
@@ -123,23 +124,14 @@ def item_row(item: Item, codec: Codec) -> Row:
     )
 
 
-def read_item(codec: Codec, owner: OwnerRef, row: tuple[Any, ...]) -> Item:
-    """Make a holding of `ITEM_COLUMNS`."""
-    key, container_key, slot_key, definition_key, name, kind, quantity, acquired_at, sort, type_name, details = row
-    return codec.decode(
-        type_name,
-        details,
-        owner=owner,
-        key=key,
-        container_key=container_key,
-        slot_key=slot_key,
-        definition_key=definition_key,
-        name=name,
-        kind=kind,
-        quantity=quantity,
-        acquired_at=None if acquired_at is None else moment_of(acquired_at),
-        sort=sort,
-    )
+def read_item(codec: Codec, owner: OwnerRef, row: Sequence[Any]) -> Item:
+    """Make a holding of a number that is the caller's own business and `ITEM_COLUMNS`."""
+    _, key, container_key, slot_key, definition_key, name, kind, quantity, acquired_at, sort, type_name, details = row
+    if acquired_at is not None:
+        acquired_at = moment_of(acquired_at)
+    make = codec.makers[type_name]
+    # By position, in the order of `COLUMNS`, here and below: names would cost as much again.
+    return make(details, owner, key, container_key, slot_key, definition_key, name, kind, quantity, acquired_at, sort)
 
 
 def container_row(container: Container, codec: Codec) -> Row:
@@ -161,21 +153,12 @@ def container_row(container: Container, codec: Codec) -> Row:
     )
 
 
-def read_container(codec: Codec, owner: OwnerRef, row: tuple[Any, ...]) -> Container:
-    """Make a container of `CONTAINER_COLUMNS`; one without a name shows its definition's, or else its key."""
-    key, parent_key, kind, name, definition_name, sort, type_name, details = row
+def read_container(codec: Codec, owner: OwnerRef, row: Sequence[Any]) -> Container:
+    """Make a container of a number and `CONTAINER_COLUMNS`; without a name it shows its definition's, or its key."""
+    _, key, parent_key, kind, name, definition_name, sort, type_name, details = row
     if name is None:
         name = key if definition_name is None else definition_name
-    return codec.decode(
-        type_name,
-        details,
-        owner=owner,
-        key=key,
-        parent_key=parent_key,
-        kind=_CONTAINER_KINDS[kind],
-        name=name,
-        sort=sort,
-    )
+    return codec.makers[type_name](details, owner, key, parent_key, _CONTAINER_KINDS[kind], name, sort)
 
 
 # Half the price of calling the enum.
@@ -209,10 +192,10 @@ def definition_row(definition: ItemDefinition, codec: Codec) -> Row:
     )
 
 
-def read_definition(codec: Codec, provider: ProviderKey, row: tuple[Any, ...]) -> ItemDefinition:
-    """Make a catalogue entry of `DEFINITION_COLUMNS`."""
-    key, kind, name, rarity, type_name, details = row
-    return codec.decode(type_name, details, provider=provider, key=key, kind=kind, name=name, rarity=rarity)
+def read_definition(codec: Codec, provider: ProviderKey, row: Sequence[Any]) -> ItemDefinition:
+    """Make a catalogue entry of a number and `DEFINITION_COLUMNS`."""
+    _, key, kind, name, rarity, type_name, details = row
+    return codec.makers[type_name](details, provider, key, kind, name, rarity)
 
 
 def owner_row(owner: InventoryOwner) -> Row:

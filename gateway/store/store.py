@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import Executable
-
-from gateway.model.container import Container
-from gateway.model.ids import ContainerRef, OwnerRef
-from gateway.model.item import Item
+from gateway.model.ids import OwnerRef
 from gateway.model.ports import Grant, Owned, Record
 from gateway.store.details import Codec
-from gateway.store.engine import Database, StoreError
+from gateway.store.engine import Database, StoreError, run
 from gateway.store.grants import Grants, ListedGrant
 from gateway.store.migrations import check_revision, migrate
 from gateway.store.reads import Reads
@@ -36,7 +32,7 @@ class Store(Reads):
         """
         database = Database(url)
         codec = Codec(types)
-        super().__init__(codec, database.rows)
+        super().__init__(codec, database.together)
         self._database = database
         self._grants = Grants(codec, database)
 
@@ -86,7 +82,7 @@ class Store(Reads):
     async def owned(self, ref: OwnerRef) -> Owned | None:
         """Give all that is stored of an owner, as of one moment; None for an owner unknown. Four statements."""
         async with self._database.reading() as connection:
-            reads = Reads(self._codec, _runner(connection))
+            reads = Reads(self._codec, partial(run, connection))
             owner = (await reads.owners([ref])).get(ref)
             if owner is None:
                 return None
@@ -96,16 +92,6 @@ class Store(Reads):
                 containers=await reads.containers_of(ref),
                 items=await reads.items_of(ref),
             )
-
-    async def contents(self, refs: Sequence[ContainerRef]) -> tuple[list[Container], list[Item]]:
-        """Give containers, their direct children, and what lies directly in any of them, as of one moment.
-
-        Two statements; apart, a write between them would show contents that never were.
-        """
-        async with self._database.reading() as connection:
-            reads = Reads(self._codec, _runner(connection))
-            containers = await reads.with_children(refs)
-            return containers, await reads.items_in([container.ref for container in containers])
 
     @asynccontextmanager
     async def writing(self, *refs: OwnerRef) -> AsyncGenerator[Writer]:
@@ -163,13 +149,6 @@ class Store(Reads):
     async def revoke_grant(self, provider: str, label: str) -> bool:
         """End a credential at once; False where none of that label is in force."""
         return await self._grants.revoke(provider, label)
-
-
-def _runner(connection: AsyncConnection) -> Callable[[Executable, Mapping[str, Any]], Any]:
-    async def run(statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
-        return (await connection.execute(statement, values)).all()
-
-    return run
 
 
 __all__ = ["Store", "StoreError"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from gateway.model.ports import Fact, Holdings, Record
 from gateway.model.positions import microseconds
 from gateway.store.arrays import packed, unpacked
 from gateway.store.details import Codec
+from gateway.store.engine import run
 from gateway.store.reads import Reads
 from gateway.store.rows import Row, checked, container_row, definition_row, fact_row, item_row, owner_row, storable
 from gateway.store.tables import (
@@ -46,7 +48,7 @@ class Writer(Reads):
     """The reads and writes of one transaction; what it writes must belong to an owner whose lock it holds."""
 
     def __init__(self, codec: Codec, connection: AsyncConnection) -> None:
-        super().__init__(codec, self._rows)
+        super().__init__(codec, partial(run, connection))
         self._connection = connection
         self._sqlite = connection.dialect.name == "sqlite"
         self._locked: set[str] = set()
@@ -167,9 +169,6 @@ class Writer(Reads):
         if owner not in self._locked:
             raise RuntimeError("nothing is written for an owner whose lock is not held")
         return owner
-
-    async def _rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
-        return (await self._connection.execute(statement, values)).all()
 
 
 async def import_records(

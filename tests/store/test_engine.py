@@ -7,10 +7,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from gateway.model.errors import Conflict, Internal
 from gateway.store import engine
 from gateway.store.store import Store, StoreError
+from gateway.store.tables import ITEMS
 
 from .game import ANN, TYPES, item, owner
 
@@ -97,6 +99,35 @@ async def test_statements_are_counted_and_transactions_are_not(store: Store) -> 
     assert len(statements) == 1
     await store.items([item("1").ref])
     assert len(statements) == 2
+
+
+async def test_reads_that_are_given_up_leave_their_connections(store: Store) -> None:
+    async with store.writing(ANN) as writer:
+        await writer.put_items([item(str(number)) for number in range(2_000)])
+    for _ in range(3):
+        reads = [asyncio.create_task(store.items_of(ANN)) for _ in range(25)]
+        await asyncio.sleep(0.002)
+        for read in reads:
+            read.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+    async with asyncio.timeout(10):
+        assert len(await store.items_of(ANN)) == 2_000
+
+
+async def test_more_reads_at_once_than_there_are_connections_all_come_back(store: Store) -> None:
+    async with store.writing(ANN) as writer:
+        await writer.put_items([item("1")])
+    found = await asyncio.gather(*(store.items([item("1").ref]) for _ in range(60)))
+    assert all(len(one) == 1 for one in found)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_what_reads_cannot_write(store: Store) -> None:
+    async with store.writing(ANN) as writer:
+        await writer.put_items([item("1")])
+    with pytest.raises(Internal):
+        await store._database.rows(delete(ITEMS), {})  # pyright: ignore[reportPrivateUsage]  -- no read does so
+    assert len(await store.items_of(ANN)) == 1
 
 
 async def test_a_writer_that_waits_too_long_is_told_to_try_again(

@@ -285,7 +285,7 @@ async def test_children_and_trees_are_listed_parents_first(tree: Store) -> None:
     whole = [*direct[:4], *third[:2], "deep", *third[2:], *direct[4:]]
     assert await all_containers(tree, below(None)) == whole
     assert [one.key for one in await tree.below([hero])] == whole
-    assert [one.key for one in await tree.with_children([hero])] == ["hero", *direct]
+    assert [one.key for one in (await tree.contents([hero]))[hero].children] == direct
 
 
 async def test_many_lists_are_read_by_one_statement(tree: Store) -> None:
@@ -367,10 +367,9 @@ async def test_no_read_scans_a_table(plans: tuple[Store, list[str]]) -> None:
     await store.owners([ANN])
     await store.owner_refs("guildwars2")
     await store.containers([ref])
-    await store.with_children([ref])
+    await store.contents([ref])
     await store.below([ref])
     await store.items([ItemRef(*ANN, "a")])
-    await store.items_in([ref])
     await store.holds([OwnershipRef(*ANN, "a")])
     await store.definitions([DefinitionRef("guildwars2", "a")])
     await store.definition_keys("guildwars2", "item")

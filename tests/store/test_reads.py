@@ -108,7 +108,39 @@ async def test_an_owner_is_exported_whole(world: Store) -> None:
     assert [one.key for one in owned.containers] == ["", "named", "unnamed"]
     assert [fact.value for fact in owned.facts] == [ACCOUNT, ACCOUNT]
     assert await world.owned(OwnerRef("guildwars2", "Cid")) is None
-    assert [one.key for one in await world.items_in([container_ref("named")])] == ["1"]
+
+
+async def test_contents_are_what_lies_in_a_container_and_in_its_children(world: Store) -> None:
+    async with world.writing(ANN, BEN) as writer:
+        await writer.put_containers([bag("below", parent_key="named"), bag("deep", parent_key="below")])
+        await writer.put_containers([bag("named", BEN), bag("below", BEN, parent_key="named")])
+        await writer.put_items([item("2", container_key="below"), item("1", container_key="below")])
+        await writer.put_items([item("3", container_key="named"), item("4", container_key="deep")])
+        await writer.put_items([item("1", BEN, container_key="below"), item("5")])
+    refs = [container_ref("named"), container_ref("below"), container_ref("absent"), container_ref("named", BEN)]
+    found = await world.contents([*refs, *refs])
+    assert {
+        ref: (inside.container.ref, [one.key for one in inside.children], [one.key for one in inside.items])
+        for ref, inside in found.items()
+    } == {
+        refs[0]: (refs[0], ["below"], ["3", "1", "2"]),
+        refs[1]: (refs[1], ["deep"], ["1", "2", "4"]),
+        refs[3]: (refs[3], ["below"], ["1"]),
+    }
+    # What two of them share is one object, whichever is asked first.
+    assert found[refs[0]].children[0] is found[refs[1]].container
+    assert found[refs[0]].items[1] is found[refs[1]].items[0]
+    assert all(one.owner == BEN for one in found[refs[3]].items)
+
+
+async def test_contents_of_one_container_are_two_statements_however_much_lies_in_it(world: Store) -> None:
+    async with world.writing(ANN) as writer:
+        await writer.put_items([item(f"{number:05}", container_key="named") for number in range(20_000)])
+    statements: list[str] = []
+    world.on_statement = statements.append
+    inside = (await world.contents([container_ref("named")]))[container_ref("named")]
+    assert [one.key for one in inside.items] == [f"{number:05}" for number in range(20_000)]
+    assert len(statements) == 2
 
 
 async def test_contents_are_read_as_of_one_moment(store: Store, store_url: str) -> None:
@@ -125,12 +157,11 @@ async def test_contents_are_read_as_of_one_moment(store: Store, store_url: str) 
     writing = asyncio.ensure_future(swap())
     seen = 0
     while not writing.done():
-        containers, items = await store.contents([container_ref("a")])
-        for container in containers:
+        for inside in (await store.contents([container_ref("a")])).values():
             seen += 1
-            kind = container.name[-1]
-            assert {one.key[0] for one in items} == {kind}
-            assert len(items) == 5 + 5 * int(kind)
+            kind = inside.container.name[-1]
+            assert {one.key[0] for one in inside.items} == {kind}
+            assert len(inside.items) == 5 + 5 * int(kind)
     await writing
     await other.aclose()
     assert seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,7 +9,7 @@ import structlog
 
 from gateway.model.arguments import CollectibleArguments
 from gateway.model.credentials import Credential
-from gateway.model.deadline import time_left
+from gateway.model.deadline import Limit, time_left
 from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.manifest import BackendKind, Capability, Manifest
@@ -44,12 +43,62 @@ _SHARED = {
 """What a change may ask for beside its verb, by the name of its part."""
 
 
+Check = Callable[[Any], None]
+
+
+def _checks(rules: Rules) -> Mapping[type, Check]:
+    """Give what each type of key is checked by; by type, since thousands of keys may come in one request."""
+
+    def check_owner(ref: Any) -> None:
+        rules.check_owner(ref.owner)
+
+    def check_container(ref: ContainerRef) -> None:
+        rules.check_owner(ref.owner)
+        rules.check_container(ref.key)
+
+    def check_slot(ref: SlotRef) -> None:
+        rules.check_owner(ref.owner)
+        rules.check_container(ref.container)
+
+    def check_item(ref: ItemRef) -> None:
+        rules.check_owner(ref.owner)
+        rules.check_item(ref.key)
+
+    def check_definition(ref: DefinitionRef) -> None:
+        rules.check_definition(ref.key)
+
+    def check_ownership(ref: OwnershipRef) -> None:
+        rules.check_owner(ref.owner)
+        rules.check_definition(ref.definition)
+
+    def check_asked(asked: Asked) -> None:
+        ref: object = asked.ref
+        checks.get(type(ref), _refuse)(ref)
+
+    checks: Mapping[type, Check] = {
+        OwnerRef: check_owner,
+        ContainerRef: check_container,
+        SlotRef: check_slot,
+        ItemRef: check_item,
+        DefinitionRef: check_definition,
+        OwnershipRef: check_ownership,
+        FactRef: check_owner,
+        Asked: check_asked,
+    }
+    return checks
+
+
+def _refuse(key: object) -> None:
+    raise TypeError(f"{type(key).__name__} is no key of a backend")
+
+
 class Guarded:
     """A backend that is called only for what its manifest declares, with keys that can be its own."""
 
     def __init__(self, inner: Backend, rules: Rules) -> None:
         self.inner = inner
         self.rules = rules
+        self.checks = _checks(rules)
         self.manifest: Manifest = inner.manifest
         self.kind: BackendKind = inner.kind
 
@@ -88,17 +137,15 @@ class GuardedSession:
             return {}
         if name in _NEEDS:
             self._backend.require(_NEEDS[name])
-        results: dict[K, Any] = {}
-        good: list[K] = []
+        checks = self._backend.checks
+        refused: dict[K, Any] = {}
         for key in keys:
             try:
-                self._check(key)
+                checks.get(type(key), _refuse)(key)
             except InvalidInput as error:
-                results[key] = self._backend.named(error)
-            else:
-                good.append(key)
-        if good:
-            results.update(await self._safely(lambda: read(good)))
+                refused[key] = self._backend.named(error)
+        good = [key for key in keys if key not in refused] if refused else keys
+        results: dict[K, Any] = {**refused, **(await self._safely(lambda: read(good)))} if good else refused
         for found in results.values():
             if isinstance(found, GatewayError):
                 self._told(found)
@@ -114,44 +161,20 @@ class GuardedSession:
         """Let only our own errors out, in time; anything else is logged, and told as a fault of ours."""
         left = time_left()
         # Calls of a service stop by themselves at the deadline, and leave a list its other parts.
-        limit = asyncio.timeout(None if left is None else left + _GRACE)
+        limit = None if left is None else Limit(left + _GRACE)
         try:
-            async with limit:
+            if limit is None:
+                return await call()
+            with limit:
                 return await call()
         except GatewayError as error:
             self._told(error)
             raise
         except Exception as error:
-            if isinstance(error, TimeoutError) and limit.expired():
+            if limit is not None and limit.expired and isinstance(error, TimeoutError):
                 raise self._backend.named(UpstreamTimeout("There was no answer in time.")) from None
             _log.exception("backend_failed", provider=self._backend.manifest.key)
             raise self._backend.named(Internal(FAULT)) from error
-
-    def _check(self, key: Any) -> None:
-        rules = self._backend.rules
-        match key:
-            case Asked():
-                self._check(key.ref)
-            case OwnerRef():
-                rules.check_owner(key.owner)
-            case ContainerRef():
-                rules.check_owner(key.owner)
-                rules.check_container(key.key)
-            case SlotRef():
-                rules.check_owner(key.owner)
-                rules.check_container(key.container)
-            case ItemRef():
-                rules.check_owner(key.owner)
-                rules.check_item(key.key)
-            case DefinitionRef():
-                rules.check_definition(key.key)
-            case OwnershipRef():
-                rules.check_owner(key.owner)
-                rules.check_definition(key.definition)
-            case FactRef():
-                rules.check_owner(key.owner)
-            case _:
-                raise TypeError(f"{type(key).__name__} is no key of a backend")
 
     async def identity(self) -> str:
         """Give the key of the owner whose credential this is."""

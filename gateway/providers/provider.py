@@ -17,8 +17,9 @@ from gateway.transport.client import Client
 Dialect = Callable[[Backend, Limiter | None], list[Route]]
 """Make the routes of a provider's own REST dialect over a backend; without a limiter, callers are not held back."""
 
-Connect = Callable[[Client, Mapping[str, str]], Backend]
-"""Make the upstream backend from a client and the service's base URLs by host name."""
+Connect = Callable[[Client, Mapping[str, str], float], Backend]
+"""Make the upstream backend from a client, the service's base URLs by host name, and the seconds for which what a
+credential has read is kept for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,10 +89,18 @@ async def test_a_batch_takes_two_hundred_ids(cells: tuple[Asked, Asked]) -> None
     query = "query($keys: [String!]!) { itemDefinitions(provider: GUILD_WARS_2, keys: $keys) { key } }"
     await there.ask(query, keys=[f"item:{number}" for number in range(1, 201)])
     assert len(there.calls) == 1
-    await there.ask(query, keys=[f"item:{number}" for number in range(1, 202)])
+    await there.ask(query, keys=[f"item:{number}" for number in range(301, 502)])
     assert len(there.calls) == 2
     await there.ask(query, keys=["item:900"] * 250)
     assert [call.partition("ids=")[2].partition("&")[0] for call in there.calls] == ["900"]
+
+
+async def test_what_is_kept_of_the_catalogue_costs_no_call(cells: tuple[Asked, Asked]) -> None:
+    _, there = cells
+    first = (await there.ask(WHOLE, owner=OWNER)).whole()
+    assert (await there.ask(WHOLE, owner=OWNER)).whole() == first
+    # Names and three inventories.
+    assert len(there.calls) == 4
 
 
 async def test_a_refused_argument_costs_nothing(cells: tuple[Asked, Asked]) -> None:

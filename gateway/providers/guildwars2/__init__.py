@@ -14,7 +14,7 @@ PROVIDER = Provider(
     rules=rules,
     archive=archive,
     judge=upstream.judge,
-    connect=lambda client, base_urls: upstream.Upstream(client, base_urls["default"]),
+    connect=lambda client, base_urls, keep: upstream.Upstream(client, base_urls["default"], account_cache=keep),
     routes=rest.routes,
     demo="gateway.providers.guildwars2",
 )

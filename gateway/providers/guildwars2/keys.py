@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 BANK, SHARED, MATERIALS = "bank", "shared", "materials"
 FAMILIES = ("item", "skin", "stat", "color", "material")
 
@@ -36,9 +39,31 @@ def category_sort(category: int) -> str:
     return f"{STORAGE_SORT[MATERIALS]}{category:06}{_END}"
 
 
+@lru_cache(maxsize=32_768)
+def item_key(number: int) -> str:
+    """Give the definition key of an item; the same ones lie in everybody's bags."""
+    return f"item:{number}"
+
+
 def place_sort(container_sort: str, number: int) -> str:
     """Give the sort text of what lies at a slot, or, in the material storage, of an item id."""
     return f"{container_sort}{number:010}"
+
+
+def slot_keys(count: int) -> Sequence[str]:
+    """Give the keys of the first slots of a container."""
+    return _KEYS[:count] if count <= _KNOWN else [str(index) for index in range(count)]
+
+
+def slot_sorts(count: int) -> Sequence[str]:
+    """Give what the sort texts of the first slots add to their container's."""
+    return _SORTS[:count] if count <= _KNOWN else [place_sort("", index) for index in range(count)]
+
+
+# Written once for all bags and the largest bank: for each slot anew, they would cost as much as half of its objects.
+_KNOWN = 1_024
+_KEYS = tuple(str(index) for index in range(_KNOWN))
+_SORTS = tuple(place_sort("", index) for index in range(_KNOWN))
 
 
 def split_character(key: str) -> tuple[str, int | None]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import orjson
@@ -21,9 +20,10 @@ from gateway.model.errors import Forbidden, InvalidInput
 from gateway.model.item import Item
 from gateway.model.owner import CREDENTIAL
 from gateway.model.ports import Minted, Wanted
+from gateway.model.relations import bare
 from gateway.model.slot import Slot
 from gateway.providers.guildwars2 import wire
-from gateway.providers.guildwars2.keys import BANK, FAMILIES, MATERIALS, SHARED
+from gateway.providers.guildwars2.keys import BANK, FAMILIES, MATERIALS, SHARED, slot_keys
 from gateway.providers.guildwars2.types import (
     CHARACTER,
     CharacterContents,
@@ -69,8 +69,12 @@ def check_item(key: str) -> None:
     _check(_ITEM, key, "`<container>/<slot>`")
 
 
+@lru_cache(maxsize=32_768)
 def check_definition(key: str) -> None:
-    """Raise InvalidInput unless this is a definition's key."""
+    """Raise InvalidInput unless this is a definition's key.
+
+    The same ones are asked for again and again; those that raise, which may be of any length, are not remembered.
+    """
     _check(_DEFINITION, key, "`item:<id>`, `skin:<id>`, `stat:<id>`, `color:<id>` or `material:<id>`")
 
 
@@ -81,43 +85,62 @@ def _check(form: re.Pattern[str], key: str, words: str) -> None:
 
 def contents(container: Container, children: Sequence[Container], items: Sequence[Item]) -> Contents:
     """Lay out a character's bags, a bag's or a storage's slots, or the holdings of a section of materials."""
-    by_container: dict[str | None, list[GuildWars2Item]] = defaultdict(list)
-    for item in cast("Sequence[GuildWars2Item]", items):
-        by_container[item.container_key].append(item)
+    stacks = cast("Sequence[GuildWars2Item]", items)
     if isinstance(container, GuildWars2Character):
-        bags = [bag for bag in children if isinstance(bag, GuildWars2Bag)]
-        return _character(container, bags, by_container)
-    held = by_container[container.key]
+        return _character(container, [bag for bag in children if isinstance(bag, GuildWars2Bag)], stacks)
+    key = container.key
+    held = [item for item in stacks if item.container_key == key]
     if isinstance(container, GuildWars2Bag):
         return _slots(container, container.size, held, partial(wire.render_bag, container))
-    if isinstance(container, GuildWars2Storage) and container.key in (BANK, SHARED):
+    if isinstance(container, GuildWars2Storage) and key in (BANK, SHARED):
         return _slots(container, container.slot_count or 0, held, wire.render_slots)
     return Contents(
         container=container,
         capacity=None,
         free_slots=None,
         slots=None,
-        items=[*held],
+        items=cast("list[Item]", held),
         digest=lambda: _digest([wire.render_material(item) for item in held]),
     )
 
 
+def _by_container(items: Iterable[GuildWars2Item]) -> Mapping[str | None, list[GuildWars2Item]]:
+    """Sort items by container; what lies together comes together, so that a change of container is rare."""
+    found: dict[str | None, list[GuildWars2Item]] = {}
+    at: str | None = None
+    held = found[at] = []
+    for item in items:
+        key = item.container_key
+        if key != at:
+            at = key
+            held = found.setdefault(key, [])
+        held.append(item)
+    return found
+
+
 def _character(
-    character: GuildWars2Character,
-    bags: Sequence[GuildWars2Bag],
-    by_container: dict[str | None, list[GuildWars2Item]],
+    character: GuildWars2Character, bags: Sequence[GuildWars2Bag], items: Sequence[GuildWars2Item]
 ) -> CharacterContents:
-    placed = {bag.index: bag for bag in bags}
-    inside = {bag.index: contents(bag, (), by_container[bag.key]) for bag in bags}
+    by_container = _by_container(items)
+    placed: dict[int, GuildWars2Bag] = {}
+    inside: dict[int, Contents] = {}
+    capacity = free = 0
     for bag in bags:
+        held = by_container.get(bag.key, [])
+        laid = _slots(bag, bag.size, held, partial(wire.render_bag, bag))
+        placed[bag.index], inside[bag.index] = bag, laid
         bag.parent = character
-        laid = inside[bag.index]
         bag.capacity, bag.free_slots, bag.slots = laid.capacity, laid.free_slots, laid.slots
+        capacity += laid.capacity or 0
+        free += laid.free_slots or 0
     count = max([character.bag_slot_count, *(index + 1 for index in placed)])
+    bag_slots = [_bag_slot(index, placed.get(index)) for index in range(count)]
+    # In hand, and so not loaded for who holds the character.
+    character.capacity, character.free_slots, character.bag_slots = capacity, free, bag_slots
     return CharacterContents(
         container=character,
-        capacity=sum(laid.capacity or 0 for laid in inside.values()),
-        free_slots=sum(laid.free_slots or 0 for laid in inside.values()),
+        capacity=capacity,
+        free_slots=free,
         slots=None,
         items=[],
         digest=lambda: _digest(
@@ -126,35 +149,56 @@ def _character(
                 for index in range(count)
             ]
         ),
-        bag_slots=[GuildWars2BagSlot(index=index, bag=placed.get(index)) for index in range(count)],
+        bag_slots=bag_slots,
+        inside=inside,
     )
+
+
+def _bag_slot(index: int, bag: GuildWars2Bag | None) -> GuildWars2BagSlot:
+    place = bare(GuildWars2BagSlot)
+    place.index, place.bag = index, bag
+    return place
 
 
 def _slots(
     container: GuildWars2Bag | GuildWars2Storage,
     size: int,
-    held: Sequence[GuildWars2Item],
+    held: list[GuildWars2Item],
     render: Callable[[Sequence[Slot]], object],
 ) -> Contents:
     placed = {item.slot_key: item for item in held}
-    # An answer longer than the bag says keeps all: the longer length counts.
-    count = max([size, *(int(key or 0) + 1 for key in placed)])
-    slots: list[Slot] = []
-    for index in range(count):
-        slot = Slot(index=index, key=str(index), container=container)
-        item = placed.get(slot.key)
-        slot.item = item
-        if item is not None:
-            item.container, item.slot = container, slot
-        slots.append(slot)
+    slots, seen = _laid(container, slot_keys(size), placed)
+    if seen < len(placed):
+        # An answer longer than the bag says keeps all: the longer length counts.
+        size = max([size, *(int(key or 0) + 1 for key in placed)])
+        slots, _ = _laid(container, slot_keys(size), placed)
     return Contents(
         container=container,
-        capacity=count,
-        free_slots=count - len(placed),
+        capacity=size,
+        free_slots=size - len(placed),
         slots=slots,
-        items=[*held],
+        items=cast("list[Item]", held),
         digest=lambda: _digest(render(slots)),
     )
+
+
+def _laid(
+    container: Container, keys: Sequence[str], placed: Mapping[str | None, GuildWars2Item]
+) -> tuple[list[Slot], int]:
+    """Make the slots of a container, tell what lies in them where it is, and count it."""
+    slots: list[Slot] = []
+    count = 0
+    # `bare`, in place: at a thousand slots even the call counts.
+    new = object.__new__
+    for index, key in enumerate(keys):
+        slot = new(Slot)
+        slot.index, slot.key, slot.container = index, key, container
+        item = slot.item = placed.get(key)
+        if item is not None:
+            item.container, item.slot = container, slot
+            count += 1
+        slots.append(slot)
+    return slots, count
 
 
 def _digest(payload: object) -> str:

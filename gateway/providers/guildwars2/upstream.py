@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKe
 from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import ACCOUNT, CREDENTIAL, InventoryOwner
 from gateway.model.paging import NATURAL, Position, part_of
-from gateway.model.ports import Results
+from gateway.model.ports import Holdings, Results
 from gateway.model.relations import Asked
 from gateway.providers.guildwars2 import rules, wire
 from gateway.providers.guildwars2.catalogue import ENDPOINTS, Endpoint
@@ -50,7 +51,8 @@ from gateway.providers.guildwars2.keys import (
     split_character,
 )
 from gateway.providers.guildwars2.manifest import MANIFEST
-from gateway.providers.guildwars2.types import CHARACTER, CharacterContents, GuildWars2Bag
+from gateway.providers.guildwars2.types import CHARACTER, CharacterContents
+from gateway.transport.cache import Cache, Kept, SharedReads, fresh_for
 from gateway.transport.client import Client
 from gateway.transport.errors import CircuitOpen, judge_status, retry_after
 
@@ -70,6 +72,15 @@ _MOST_PROBES = 48
 
 # Whose a key is never changes; but a key that was deleted should not be known for ever.
 _IDENTITY_SECONDS = 3_600
+
+# What the catalogue does not know today it may know after the next build of the game.
+_ABSENT_SECONDS = 60.0
+_ABSENT_SIZE = 64
+
+# Sizes are those of the answers' text. The objects take more: of definitions four times as much, of what lies in slots
+# twelve times.
+_DEFINITIONS, _DEFINITIONS_SIZE = 50_000, 24 << 20
+_DOCUMENTS, _DOCUMENTS_SIZE = 10_000, 8 << 20
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -125,17 +136,56 @@ def _text_of(response: httpx.Response) -> str:
     return (told.text or told.error).strip().lower()
 
 
+class _Document:
+    """An answer about an account, decoded, and what is made of it; both stay as they are once they are made."""
+
+    __slots__ = ("laid", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.laid: dict[str, Any] = {}
+
+    def made(self, name: str, make: Callable[[], T]) -> T:
+        """Give what is made of the answer under a name, made when it is first asked for."""
+        found = self.laid.get(name)
+        if found is None:
+            found = self.laid[name] = make()
+        return found
+
+
 class Upstream:
-    """The service as a backend; it keeps nothing but whose each credential is."""
+    """The service as a backend.
+
+    It keeps the catalogue as long as the service allows, whose each credential is, and answers about accounts where
+    that is switched on. What is kept is shared by requests and never changed.
+    """
 
     manifest: Manifest = MANIFEST
     kind = BackendKind.UPSTREAM
 
-    def __init__(self, client: Client, base_url: str, *, second_look: float = 1.0) -> None:
-        """`second_look`: seconds to wait before a key that was called invalid is tried once more."""
+    def __init__(
+        self,
+        client: Client,
+        base_url: str,
+        *,
+        second_look: float = 1.0,
+        account_cache: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`second_look`: seconds to wait before a key that was called invalid is tried once more.
+
+        `account_cache`: seconds for which what a credential has read is kept for it; 0 keeps nothing.
+        """
         self.client = client
         self.base_url = base_url.rstrip("/")
         self.second_look = second_look
+        self.account_cache = account_cache
+        self.documents: Cache[tuple[str, str, Any], _Document] = Cache(
+            entries=_DOCUMENTS, size=_DOCUMENTS_SIZE, clock=clock
+        )
+        self.definitions: SharedReads[DefinitionRef, ItemDefinition | None] = SharedReads(
+            Cache(entries=_DEFINITIONS, size=_DEFINITIONS_SIZE, clock=clock), self._read_batch, _batches
+        )
         self.identities: MutableMapping[str, str] = TTLCache(maxsize=10_000, ttl=_IDENTITY_SECONDS)
 
     def session(self, credential: Credential) -> UpstreamSession:
@@ -146,92 +196,11 @@ class Upstream:
         """List no one: whose inventories there are, only the service knows."""
         return []
 
+    # --- the catalogue: read without a credential, and the same for all -----------------------------------------------
 
-class UpstreamSession:
-    """One caller's reads of the service: each document is fetched once, whatever is asked of it."""
-
-    def __init__(self, upstream: Upstream, credential: Credential) -> None:
-        self._upstream = upstream
-        self._credential = credential
-        self._documents: Loader[tuple[str, Any], Any] = Loader[tuple[str, Any], Any].alone(self._fetch_document)
-        self._definitions: Loader[DefinitionRef, ItemDefinition] = Loader(self._fetch_definitions)
-        self._contents: Loader[ContainerRef, Contents] = Loader[ContainerRef, Contents].alone(self._read_contents)
-        self._looking = asyncio.Lock()
-        self._accepted = False
-        self._rejected: Unauthenticated | None = None
-
-    async def aclose(self) -> None:
-        """Cancel the calls still under way."""
-        for loader in (self._contents, self._definitions, self._documents):
-            await loader.aclose()
-
-    # --- calls --------------------------------------------------------------------------------------------------------
-
-    async def _fetch_document(self, document: tuple[str, Any]) -> Any:
-        wait = self._upstream.second_look
-        try:
-            if self._rejected is None:
-                return await self._fetch(*document)
-        except Unauthenticated:
-            left = time_left()
-            if not self._credential or (left is not None and left <= wait):
-                raise
-        # A good key may for a moment be called invalid: one document looks again, and tells for all.
-        async with self._looking:
-            if self._rejected is None and not self._accepted:
-                await asyncio.sleep(wait)
-                try:
-                    found = await self._fetch(*document)
-                except Unauthenticated as error:
-                    self._rejected = error
-                else:
-                    self._accepted = True
-                    return found
-        if self._rejected is not None:
-            raise self._rejected
-        return await self._fetch(*document)
-
-    async def _fetch(self, path: str, shape: Any) -> Any:
-        key = self._credential.part("key")
-        if key is None:
-            raise Unauthenticated("An API key of Guild Wars 2 is needed.")
-        response = await self._upstream.client.get(
-            f"{self._upstream.base_url}{path}?{_SUFFIX}",
-            headers={"Authorization": f"Bearer {key}"},
-            partition=self._credential.partition,
-        )
-        return None if response.is_client_error else wire.decode(response.content, shape)
-
-    async def _document(self, path: str, shape: type[T]) -> T | None:
-        return await self._documents.load((path, shape))
-
-    async def _names(self) -> list[str]:
-        names = await self._document("/v2/characters", list[str]) or []
-        try:
-            for name in names:
-                rules.check_container(character_key(name))
-        except InvalidInput:
-            raise UpstreamInvalid("The service lists a character whose name cannot be one.") from None
-        return sorted(names)
-
-    async def _fetch_definitions(self, refs: Sequence[DefinitionRef]) -> Mapping[DefinitionRef, Any]:
-        found: dict[DefinitionRef, Any] = {}
-
-        async def fetch(endpoint: Endpoint, chunk: Sequence[DefinitionRef]) -> None:
-            try:
-                found.update(await self._fetch_batch(endpoint, chunk))
-            except GatewayError as error:
-                found.update(dict.fromkeys(chunk, error))
-
-        calls: list[Awaitable[None]] = []
-        for family, endpoint in ENDPOINTS.items():
-            wanted = [ref for ref in refs if ref.key.startswith(f"{family}:")]
-            calls += [fetch(endpoint, wanted[start : start + _BATCH]) for start in range(0, len(wanted), _BATCH)]
-        await asyncio.gather(*calls)
-        return found
-
-    async def _fetch_batch(self, endpoint: Endpoint, refs: Sequence[DefinitionRef]) -> Mapping[DefinitionRef, Any]:
-        """Read a batch; where one id spoils it, find that id by halving, so that it fails alone."""
+    async def _read_batch(self, refs: Sequence[DefinitionRef]) -> Mapping[DefinitionRef, Kept[Any] | Exception]:
+        """Read a batch of one endpoint; where one id spoils it, find that id by halving, so that it fails alone."""
+        endpoint = ENDPOINTS[refs[0].key.partition(":")[0]]
         try:
             return await self._call_batch(endpoint, refs)
         except GatewayError as error:
@@ -259,46 +228,163 @@ class UpstreamSession:
 
     async def _call_batch(
         self, endpoint: Endpoint, refs: Sequence[DefinitionRef], *, attempts: int | None = None
-    ) -> Mapping[DefinitionRef, Any]:
+    ) -> Mapping[DefinitionRef, Kept[Any] | Exception]:
         by_number = {number_of(ref.key): ref for ref in refs}
         ids = ",".join(map(str, by_number))
-        # No key is sent: the catalogue is the same for all.
+        response = await self.client.get(
+            f"{self.base_url}/v2/{endpoint.path}?ids={ids}&{_SUFFIX}", partition=ANONYMOUS, attempts=attempts
+        )
+        seconds = fresh_for(response.headers)
+        absent = Kept(None, min(seconds, _ABSENT_SECONDS), _ABSENT_SIZE)
+        if response.is_client_error:
+            return dict.fromkeys(refs, absent)  # all ids provided are invalid
+        found: dict[DefinitionRef, Kept[Any] | Exception] = dict.fromkeys(refs, absent)
+        content = response.content
+        # Matched by id: neither the order nor the number of the entries is promised.
+        try:
+            entries = wire.decode(content, list[endpoint.shape])
+            size = len(content) // max(1, len(entries))
+            for entry in entries:
+                ref = by_number.get(entry.id)
+                if ref is not None:
+                    found[ref] = Kept(endpoint.parse(entry), seconds, size)
+        except UpstreamInvalid:
+            found.update(_one_by_one(endpoint, content, by_number, seconds))
+        return found
+
+
+def _one_by_one(
+    endpoint: Endpoint, content: bytes, by_number: Mapping[int, DefinitionRef], seconds: float
+) -> Mapping[DefinitionRef, Kept[Any] | Exception]:
+    """Read the entries of a batch that are good, and tell of the others which they are."""
+    found: dict[DefinitionRef, Kept[Any] | Exception] = {}
+    nameless: UpstreamInvalid | None = None
+    for raw in wire.decode(content, list[msgspec.Raw]):
+        ref = None
+        try:
+            ref = by_number.get(wire.decode(raw, wire.WireId).id)
+            if ref is not None:
+                found[ref] = Kept(endpoint.parse(wire.decode(raw, endpoint.shape)), seconds, len(raw))
+        except UpstreamInvalid as error:
+            if ref is None:
+                nameless = error
+            else:
+                found[ref] = error
+    if nameless is not None:
+        # It may be any of those that are missing.
+        found.update({ref: nameless for ref in by_number.values() if ref not in found})
+    return found
+
+
+class UpstreamSession:
+    """One caller's reads of the service: each document is fetched once, whatever is asked of it."""
+
+    def __init__(self, upstream: Upstream, credential: Credential) -> None:
+        self._upstream = upstream
+        self._credential = credential
+        self._documents: dict[tuple[str, Any], asyncio.Task[_Document | None]] = {}
+        self._definitions: Loader[DefinitionRef, ItemDefinition] = Loader(upstream.definitions.load_many)
+        self._made: list[Contents] = []
+        self._mine: str | None = None
+        self._looking = asyncio.Lock()
+        self._accepted = False
+        self._rejected: Unauthenticated | None = None
+
+    async def aclose(self) -> None:
+        """Cancel the calls still under way, and let go of what was read."""
+        await self._definitions.aclose()
+        reading = [task for task in self._documents.values() if not task.done()]
+        for task in reading:
+            task.cancel()
+        if reading:
+            await asyncio.gather(*reading, return_exceptions=True)
+        for contents in self._made:
+            contents.release()
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def _read(self, path: str, shape: Any) -> Awaitable[_Document | None]:
+        """Give a document; all who ask share one call, and who stops waiting stops alone."""
+        task = self._documents.get((path, shape))
+        if task is None:
+            # No Loader: there is no batch to wait for, and what it does beside costs more than the call.
+            task = asyncio.create_task(self._fetch_document((path, shape)))
+            self._documents[path, shape] = task
+        return asyncio.shield(task)
+
+    async def _fetch_document(self, document: tuple[str, Any]) -> _Document | None:
+        if self._upstream.account_cache:
+            at = (self._credential.partition, *document)
+            kept = self._upstream.documents.fresh((at,))
+            if kept:
+                return kept[at]
+        wait = self._upstream.second_look
+        try:
+            if self._rejected is None:
+                return await self._fetch(*document)
+        except Unauthenticated:
+            left = time_left()
+            if not self._credential or (left is not None and left <= wait):
+                raise
+        # A good key may for a moment be called invalid: one document looks again, and tells for all.
+        async with self._looking:
+            if self._rejected is None and not self._accepted:
+                await asyncio.sleep(wait)
+                try:
+                    found = await self._fetch(*document)
+                except Unauthenticated as error:
+                    self._rejected = error
+                else:
+                    self._accepted = True
+                    return found
+        if self._rejected is not None:
+            raise self._rejected
+        return await self._fetch(*document)
+
+    async def _fetch(self, path: str, shape: Any) -> _Document | None:
+        key = self._credential.part("key")
+        if key is None:
+            raise Unauthenticated("An API key of Guild Wars 2 is needed.")
         response = await self._upstream.client.get(
-            f"{self._upstream.base_url}/v2/{endpoint.path}?ids={ids}&{_SUFFIX}", partition=ANONYMOUS, attempts=attempts
+            f"{self._upstream.base_url}{path}?{_SUFFIX}",
+            headers={"Authorization": f"Bearer {key}"},
+            partition=self._credential.partition,
         )
         if response.is_client_error:
-            return {}  # all ids provided are invalid
-        found: dict[DefinitionRef, Any] = {}
-        # Matched by id: neither the order nor the number of the entries is promised.
-        nameless: UpstreamInvalid | None = None
-        for raw in wire.decode(response.content, list[msgspec.Raw]):
-            ref = None
-            try:
-                ref = by_number.get(wire.decode(raw, wire.WireId).id)
-                if ref is not None:
-                    found[ref] = endpoint.parse(wire.decode(raw, endpoint.shape))
-            except UpstreamInvalid as error:
-                if ref is None:
-                    nameless = error
-                else:
-                    found[ref] = error
-        if nameless is not None:
-            # It may be any of those that are missing.
-            found.update({ref: nameless for ref in refs if ref not in found})
+            return None
+        content = response.content
+        found = _Document(wire.decode(content, shape))
+        # Kept for this credential alone, whatever the service allows: who runs the gateway has chosen the time.
+        self._upstream.documents.keep(
+            (self._credential.partition, path, shape), Kept(found, self._upstream.account_cache, len(content))
+        )
         return found
+
+    async def _document(self, path: str, shape: type[T]) -> T | None:
+        found = await self._read(path, shape)
+        return None if found is None else found.value
+
+    async def _names(self) -> list[str]:
+        names = await self._document("/v2/characters", list[str]) or []
+        try:
+            for name in names:
+                rules.check_container(character_key(name))
+        except InvalidInput:
+            raise UpstreamInvalid("The service lists a character whose name cannot be one.") from None
+        return sorted(names)
 
     # --- whose --------------------------------------------------------------------------------------------------------
 
     async def identity(self) -> str:
         """Give the account's name; asked once of the service, then known by the credential's hash."""
-        known = self._upstream.identities
-        name = known.get(self._credential.partition) if self._credential else None
-        if name is None:
+        if self._mine is None and self._credential:
+            self._mine = self._upstream.identities.get(self._credential.partition)
+        if self._mine is None:
             account = await self._document("/v2/account", wire.WireAccount)
             if account is None:
                 raise UpstreamInvalid("Guild Wars 2 does not know the account of this API key.")
-            name = known[self._credential.partition] = account.name
-        return name
+            self._mine = self._upstream.identities[self._credential.partition] = account.name
+        return self._mine
 
     async def _own(self, owner: str) -> bool:
         """Tell whether this is the account of the key: of no other can anything be read."""
@@ -358,9 +444,7 @@ class UpstreamSession:
             return next((section for section in await self._sections(owner) if section.key == ref.key), None)
         name, index = split_character(ref.key)
         try:
-            contents = cast(
-                "CharacterContents | None", await self._contents.load(ref._replace(key=f"character:{name}"))
-            )
+            contents = await self._carried(OwnerRef(ref.provider, ref.owner), name)
         except GatewayError:
             # A character whose inventory cannot be read, for want of a scope or for now, is still known by its name.
             if index is None and await self._listed_by_name(name):
@@ -428,7 +512,7 @@ class UpstreamSession:
         if ref.key == MATERIALS:
             found = await self._sections(OwnerRef(ref.provider, ref.owner))
         elif ref.key.startswith("character:") and "/" not in ref.key:
-            contents = cast("CharacterContents | None", await self._contents.load(ref))
+            contents = await self._carried(OwnerRef(ref.provider, ref.owner), split_character(ref.key)[0])
             if contents is None:
                 return None
             found = [place.bag for place in contents.bag_slots if place.bag is not None]
@@ -439,37 +523,42 @@ class UpstreamSession:
         return await _each(refs, self._contents_of)
 
     async def _contents_of(self, ref: ContainerRef) -> Contents | None:
-        return await self._contents.load(ref) if await self._own(ref.owner) else None
+        return await self._read_contents(ref) if await self._own(ref.owner) else None
 
     async def _read_contents(self, ref: ContainerRef) -> Contents | None:
         owner = OwnerRef(ref.provider, ref.owner)
         if ref.key.startswith("character:"):
             name, index = split_character(ref.key)
-            if index is not None:
-                return await self._bag_contents(ref, name, index)
-            path = f"/v2/characters/{quote(name, safe='')}/inventory"
-            inventory = await self._document(path, wire.WireInventory)
-            if inventory is None:
-                return None
-            held = wire.parse_inventory(inventory, owner, name)
-        elif ref.key in (BANK, SHARED):
+            carried = await self._carried(owner, name)
+            return carried if index is None or carried is None else carried.inside.get(index)
+        if ref.key in (BANK, SHARED):
             path = "/v2/account/bank" if ref.key == BANK else "/v2/account/inventory"
-            slots = await self._document(path, list[wire.WireItem | None])
-            held = wire.parse_slots(slots or [], owner, ref.key)
-        elif ref.key == MATERIALS:
+            slots = await self._read(path, list[wire.WireItem | None]) or _Document([])
+            return slots.made(ref.key, lambda: self._laid(wire.parse_slots(slots.value, owner, ref.key)))
+        if ref.key == MATERIALS:
             return rules.contents(wire.storage(owner, MATERIALS), (), ())
-        else:
-            entries = await self._document("/v2/account/materials", list[wire.WireMaterial])
-            held = wire.parse_materials(entries or [], owner)
-            section = next((child for child in held.children if child.key == ref.key), None)
-            return section and rules.contents(section, (), held.items)
-        return rules.contents(held.container, held.children, held.items)
+        held = await self._materials(owner)
+        section = next((child for child in held.children if child.key == ref.key), None)
+        return section and rules.contents(section, (), held.items)
 
-    async def _bag_contents(self, ref: ContainerRef, name: str, index: int) -> Contents | None:
-        carried = cast("CharacterContents | None", await self._contents.load(ref._replace(key=f"character:{name}")))
-        bags = [place.bag for place in carried.bag_slots] if carried else []
-        bag = bags[index] if index < len(bags) else None
-        return None if bag is None else _bag_as_laid(bag)
+    async def _carried(self, owner: OwnerRef, name: str) -> CharacterContents | None:
+        path = f"/v2/characters/{quote(name, safe='')}/inventory"
+        found = await self._read(path, wire.WireInventory)
+        if found is None:
+            return None
+        laid = found.made(name, lambda: self._laid(wire.parse_inventory(found.value, owner, name)))
+        return cast("CharacterContents", laid)
+
+    async def _materials(self, owner: OwnerRef) -> Holdings:
+        found = await self._read("/v2/account/materials", list[wire.WireMaterial]) or _Document([])
+        return found.made(MATERIALS, lambda: wire.parse_materials(found.value, owner))
+
+    def _laid(self, held: Holdings) -> Contents:
+        contents = rules.contents(held.container, held.children, held.items)
+        if not self._upstream.account_cache:
+            # Else it is kept, for requests to come.
+            self._made.append(contents)
+        return contents
 
     # --- items --------------------------------------------------------------------------------------------------------
 
@@ -481,7 +570,7 @@ class UpstreamSession:
         if not await self._own(ref.owner):
             return None
         container = ref.key.rpartition("/")[0]
-        contents = await self._contents.load(ContainerRef(ref.provider, ref.owner, container))
+        contents = await self._read_contents(ContainerRef(ref.provider, ref.owner, container))
         return next((item for item in contents.items if item.key == ref.key), None) if contents else None
 
     async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
@@ -519,16 +608,14 @@ class UpstreamSession:
         async def read(key: str) -> None:
             try:
                 if key == MATERIALS:
-                    entries = await self._document("/v2/account/materials", list[wire.WireMaterial])
-                    items.extend(wire.parse_materials(entries or [], owner).items)
-                    succeeded.append(key)
-                    return
-                contents = await self._contents.load(ContainerRef(*owner, key))
-                if isinstance(contents, CharacterContents):
-                    bags = [place.bag for place in contents.bag_slots if place.bag is not None]
-                    items.extend(slot.item for bag in bags for slot in bag.slots or () if slot.item is not None)
-                elif contents is not None:
-                    items.extend(contents.items)
+                    items.extend((await self._materials(owner)).items)
+                else:
+                    contents = await self._read_contents(ContainerRef(*owner, key))
+                    if isinstance(contents, CharacterContents):
+                        for laid in contents.inside.values():
+                            items.extend(laid.items)
+                    elif contents is not None:
+                        items.extend(contents.items)
                 succeeded.append(key)
             except GatewayError as error:
                 errors.append((key, error))
@@ -587,7 +674,15 @@ class UpstreamSession:
 
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
         """Give catalogue entries, in batches."""
-        return await _each(refs, self._definitions.load)
+        found: dict[DefinitionRef, Any] = self._upstream.definitions.cache.fresh(refs)
+        if len(found) < len(refs):
+            missing = [ref for ref in refs if ref not in found]
+            read = await self._definitions.load_many(missing)
+            for ref in missing:
+                one = found[ref] = read.get(ref)
+                if isinstance(one, Exception) and not isinstance(one, GatewayError):
+                    raise one
+        return found
 
     async def _known(self, refs: Sequence[DefinitionRef]) -> Definitions:
         """Give the definitions that can be read: what a list is filtered by may be missing for some."""
@@ -619,10 +714,14 @@ class UpstreamSession:
         raise Unsupported("Guild Wars 2 is read-only.")
 
 
-def _bag_as_laid(bag: GuildWars2Bag) -> Contents:
-    slots = bag.slots or []
-    items = [slot.item for slot in slots if slot.item is not None]
-    return rules.contents(bag, (), items)
+def _batches(refs: Sequence[DefinitionRef]) -> Iterable[Sequence[DefinitionRef]]:
+    """Split references by endpoint, and into as many as one call takes."""
+    by_family: dict[str, list[DefinitionRef]] = {}
+    for ref in refs:
+        by_family.setdefault(ref.key.partition(":")[0], []).append(ref)
+    for family, wanted in by_family.items():
+        if family in ENDPOINTS:
+            yield from (wanted[start : start + _BATCH] for start in range(0, len(wanted), _BATCH))
 
 
 def _connection(found: Sequence[Container], arguments: Any, problems: Sequence[SourceProblem]) -> ContainerConnection:
@@ -644,6 +743,11 @@ def _halves(refs: Sequence[DefinitionRef]) -> list[Sequence[DefinitionRef]]:
 
 async def _each(keys: Sequence[K], read: Callable[[K], Awaitable[T]]) -> dict[K, T | GatewayError | None]:
     """Read every key at once; one that fails does so alone."""
+    if len(keys) == 1:
+        try:
+            return {keys[0]: await read(keys[0])}
+        except GatewayError as error:
+            return {keys[0]: error}
     found = await asyncio.gather(*map(read, keys), return_exceptions=True)
     results: dict[K, T | GatewayError | None] = {}
     for key, entry in zip(keys, found, strict=True):

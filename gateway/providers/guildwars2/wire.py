@@ -17,6 +17,7 @@ from gateway.model.ids import OwnerRef
 from gateway.model.item import Item
 from gateway.model.manifest import ProviderKey
 from gateway.model.ports import Holdings
+from gateway.model.relations import bare
 from gateway.model.scalars import BigInt, parse_time, render_time
 from gateway.model.slot import Slot
 from gateway.providers.guildwars2 import types as graph
@@ -30,8 +31,11 @@ from gateway.providers.guildwars2.keys import (
     category_sort,
     character_key,
     character_sort,
+    item_key,
     number_of,
     place_sort,
+    slot_keys,
+    slot_sorts,
 )
 from gateway.providers.guildwars2.types import (
     GuildWars2Account,
@@ -189,9 +193,10 @@ class WireItemDefinition(msgspec.Struct):
     level: Int
     rarity: str
     vendor_value: Int
-    game_types: list[str]
-    flags: list[str]
-    restrictions: list[str]
+    # Empty ones are left out by some who speak this dialect.
+    game_types: list[str] = []
+    flags: list[str] = []
+    restrictions: list[str] = []
     chat_link: str | None = None
     icon: str | None = None
     description: str | None = None
@@ -361,8 +366,13 @@ def _told(error: Exception) -> str:
 
 def _graph(kind: type[T], wire: object, **others: object) -> T:
     """Make a graph type from the wire struct whose fields have the same names."""
-    struct = cast("Any", wire)
-    return kind(**{name: getattr(struct, name) for name in struct.__struct_fields__ if name not in others}, **others)
+    made, struct = bare(kind), cast("Any", wire)
+    for name in struct.__struct_fields__:
+        value = others[name] if name in others else getattr(struct, name)
+        # Most of what is optional is absent, and its class says so.
+        if value is not None or getattr(kind, name, made) is not None:
+            setattr(made, name, value)
+    return made
 
 
 def _maybe(make: Callable[[Any], T], value: object) -> T | None:
@@ -392,37 +402,59 @@ _SYNONYMS = {
 
 
 def _stats(wire: WireStats) -> GuildWars2Stats:
-    attributes = None
+    stats = bare(GuildWars2Stats)
+    stats.id = wire.id
     if wire.attributes is not None:
-        attributes = [
-            # Keys have no spaces, though the service's document writes some with one.
-            GuildWars2Attribute(key=_SYNONYMS.get(key.replace(" ", ""), key.replace(" ", "")), amount=amount)
-            for key, amount in wire.attributes.items()
-        ]
-    return GuildWars2Stats(id=wire.id, attributes=attributes)
+        stats.attributes = [_attribute(key, amount) for key, amount in wire.attributes.items()]
+    return stats
 
 
-def _item(wire: WireItem, owner: OwnerRef, container: str, container_sort: str, index: int) -> GuildWars2Item:
-    slot = str(index)
-    return GuildWars2Item(
-        owner=owner,
-        key=f"{container}/{slot}",
-        container_key=container,
-        slot_key=slot,
-        sort=place_sort(container_sort, index),
-        definition_key=f"item:{wire.id}",
-        quantity=BigInt(wire.count),
-        charges=wire.charges,
-        infusion_ids=wire.infusions,
-        upgrade_ids=wire.upgrades,
-        given_slot_indices=wire.upgrade_slot_indices,
-        skin_id=wire.skin,
-        stats=None if wire.stats is None else _stats(wire.stats),
-        dye_ids=wire.dyes,
-        binding=wire.binding,
-        # Without `Character` it means nothing.
-        bound_to=wire.bound_to if wire.binding == "Character" else None,
-    )
+def _attribute(key: str, amount: float) -> GuildWars2Attribute:
+    attribute = bare(GuildWars2Attribute)
+    # Keys have no spaces, though the service's document writes some with one.
+    key = key.replace(" ", "")
+    attribute.key, attribute.amount = _SYNONYMS.get(key, key), amount
+    return attribute
+
+
+def _items(wire: Sequence[WireItem | None], owner: OwnerRef, container: str, container_sort: str) -> list[Item]:
+    """Make the stacks of a container of slots; what a stack lacks, its class has."""
+    items: list[Item] = []
+    prefix, count = f"{container}/", len(wire)
+    # `bare`, in place: at a thousand stacks even the call counts.
+    new = object.__new__
+    for slot, sort, found in zip(slot_keys(count), slot_sorts(count), wire, strict=True):
+        if found is None:
+            continue
+        item = new(GuildWars2Item)
+        item.owner = owner
+        item.key = prefix + slot
+        item.container_key = container
+        item.slot_key = slot
+        item.sort = container_sort + sort
+        item.definition_key = item_key(found.id)
+        item.quantity = cast("BigInt", found.count)
+        if found.charges is not None:
+            item.charges = found.charges
+        if found.infusions is not None:
+            item.infusion_ids = found.infusions
+        if found.upgrades is not None:
+            item.upgrade_ids = found.upgrades
+        if found.upgrade_slot_indices is not None:
+            item.given_slot_indices = found.upgrade_slot_indices
+        if found.skin is not None:
+            item.skin_id = found.skin
+        if found.stats is not None:
+            item.stats = _stats(found.stats)
+        if found.dyes is not None:
+            item.dye_ids = found.dyes
+        if found.binding is not None:
+            item.binding = found.binding
+            # Without `Character` it means nothing.
+            if found.binding == "Character":
+                item.bound_to = found.bound_to
+        items.append(item)
+    return items
 
 
 def parse_inventory(wire: WireInventory, owner: OwnerRef, name: str) -> Holdings:
@@ -431,25 +463,19 @@ def parse_inventory(wire: WireInventory, owner: OwnerRef, name: str) -> Holdings
     for index, found in enumerate(wire.bags):
         if found is None:
             continue
-        bag = GuildWars2Bag(
-            owner=owner,
-            key=f"{key}/{index}",
-            parent_key=key,
-            sort=bag_sort(name, index),
-            name=f"Bag {index + 1}",
-            kind=ContainerKind.BAG,
-            index=index,
-            size=found.size,
-            definition_key=f"item:{found.id}",
-        )
-        bags.append(bag)
-        items += [
-            _item(item, owner, bag.key, bag.sort, place)
-            for place, item in enumerate(found.inventory)
-            if item is not None
-        ]
+        bag = bare(GuildWars2Bag)
+        bag.owner = owner
+        bag.key = f"{key}/{index}"
+        bag.parent_key = key
+        bag.sort = bag_sort(name, index)
+        bag.name = f"Bag {index + 1}"
+        bag.kind = ContainerKind.BAG
+        bag.index = index
         # Longer than the bag says: the longer length counts. Kept through empty places at the end as well.
         bag.size = max(found.size, len(found.inventory))
+        bag.definition_key = f"item:{found.id}"
+        bags.append(bag)
+        items += _items(found.inventory, owner, bag.key, bag.sort)
     character = parse_name(name, owner)
     character.bag_slot_count = len(wire.bags)
     return Holdings(container=character, children=bags, items=items)
@@ -478,8 +504,7 @@ def parse_slots(wire: Sequence[WireItem | None], owner: OwnerRef, key: str) -> H
         raise UpstreamInvalid(f"It has more than {MOST_SLOTS} slots.")
     container = storage(owner, key)
     container.slot_count = len(wire)
-    items = [_item(item, owner, key, container.sort, index) for index, item in enumerate(wire) if item is not None]
-    return Holdings(container=container, items=[*items])
+    return Holdings(container=container, items=_items(wire, owner, key, container.sort))
 
 
 def parse_materials(wire: Sequence[WireMaterial], owner: OwnerRef) -> Holdings:
@@ -488,17 +513,16 @@ def parse_materials(wire: Sequence[WireMaterial], owner: OwnerRef) -> Holdings:
     items: list[Item] = []
     for entry in wire:
         container = sections[entry.category]
-        items.append(
-            GuildWars2Item(
-                owner=owner,
-                key=f"{container.key}/{entry.id}",
-                container_key=container.key,
-                sort=place_sort(container.sort, entry.id),
-                definition_key=f"item:{entry.id}",
-                quantity=BigInt(entry.count),
-                binding=entry.binding,
-            )
-        )
+        item = bare(GuildWars2Item)
+        item.owner = owner
+        item.key = f"{container.key}/{entry.id}"
+        item.container_key = container.key
+        item.sort = place_sort(container.sort, entry.id)
+        item.definition_key = item_key(entry.id)
+        item.quantity = BigInt(entry.count)
+        if entry.binding is not None:
+            item.binding = entry.binding
+        items.append(item)
     return Holdings(container=storage(owner, MATERIALS), children=[*sections.values()], items=items)
 
 
@@ -517,25 +541,30 @@ def section(owner: OwnerRef, category: int, name: str = "") -> GuildWars2Storage
 
 def parse_definition(wire: WireItemDefinition) -> GuildWars2ItemDefinition:
     """Read an entry of `/v2/items`."""
-    return GuildWars2ItemDefinition(
-        provider=ProviderKey.GUILD_WARS_2,
-        key=f"item:{wire.id}",
-        kind=wire.type,
-        name=wire.name,
-        description=wire.description,
-        icon=wire.icon,
-        rarity=wire.rarity,
-        level=wire.level,
-        vendor_value=wire.vendor_value,
-        default_skin_id=wire.default_skin,
-        game_types=wire.game_types,
-        flags=wire.flags,
-        restrictions=wire.restrictions,
-        chat_link=wire.chat_link or chat_link(wire.id),
-        details=_maybe(_item_details, wire.details),
-        upgrades_into=_each(lambda entry: _graph(graph.GuildWars2Upgrade, entry), wire.upgrades_into),
-        upgrades_from=_each(lambda entry: _graph(graph.GuildWars2Upgrade, entry), wire.upgrades_from),
-    )
+    made = bare(GuildWars2ItemDefinition)
+    made.provider = ProviderKey.GUILD_WARS_2
+    made.key = f"item:{wire.id}"
+    made.kind = wire.type
+    made.name = wire.name
+    if wire.description is not None:
+        made.description = wire.description
+    made.icon = wire.icon
+    made.rarity = wire.rarity
+    made.level = wire.level
+    made.vendor_value = wire.vendor_value
+    if wire.default_skin is not None:
+        made.default_skin_id = wire.default_skin
+    made.game_types = wire.game_types
+    made.flags = wire.flags
+    made.restrictions = wire.restrictions
+    made.chat_link = wire.chat_link or chat_link(wire.id)
+    if wire.details is not None:
+        made.details = _item_details(wire.details)
+    if wire.upgrades_into is not None:
+        made.upgrades_into = [_graph(graph.GuildWars2Upgrade, entry) for entry in wire.upgrades_into]
+    if wire.upgrades_from is not None:
+        made.upgrades_from = [_graph(graph.GuildWars2Upgrade, entry) for entry in wire.upgrades_from]
+    return made
 
 
 def chat_link(item: int) -> str:

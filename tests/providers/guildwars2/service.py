@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import parse_qs, quote, unquote
@@ -84,7 +85,9 @@ class Account:
 class Service(httpx.AsyncBaseTransport):
     """The service: accounts by key, the catalogue by endpoint, and steps that come before either."""
 
-    def __init__(self) -> None:
+    def __init__(self, **headers: str) -> None:
+        """`headers` go with every answer of the catalogue."""
+        self.headers = headers
         self.accounts = {KEY: Account()}
         self.catalogue: dict[str, dict[int, dict[str, Any]]] = {
             name: {} for name in ("items", "skins", "itemstats", "colors", "materials")
@@ -148,8 +151,8 @@ class Service(httpx.AsyncBaseTransport):
             return refusal(400, "id list too long; this endpoint is limited to 200 ids at once")
         found = [entries[int(number)] for number in dict.fromkeys(asked) if int(number) in entries]
         if not found:
-            return refusal(404, "all ids provided are invalid")
-        return answer(200 if len(found) == len(set(asked)) else 206, found)
+            return answer(404, {"text": "all ids provided are invalid"}, **self.headers)
+        return answer(200 if len(found) == len(set(asked)) else 206, found, **self.headers)
 
 
 def passing(_: httpx.Request) -> None:
@@ -170,9 +173,26 @@ class Far(Asked):
         return await self.ask(query, owner=OWNER_INPUT, **variables)
 
 
+class Hands:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @contextlib.asynccontextmanager
 async def fronted(
-    service: Service, *, patience: float = 5.0, seconds: float = 20.0, second_look: float = 0.0, **client: Any
+    service: Service,
+    *,
+    patience: float = 5.0,
+    seconds: float = 20.0,
+    second_look: float = 0.0,
+    account_cache: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+    **client: Any,
 ) -> AsyncGenerator[Far]:
     """Run a gateway whose calls reach the service, and whose waits are short.
 
@@ -189,7 +209,8 @@ async def fronted(
             MANIFEST.key, pool=asked.gateway.pool, judge=judge, budget=MANIFEST.limits.budget, timeout=patience, **quick
         )
         backends = cast("dict[str, Any]", asked.gateway.backends)
-        backends[MANIFEST.key] = Guarded(Upstream(caller, URL, second_look=second_look), rules)
+        backend = Upstream(caller, URL, second_look=second_look, account_cache=account_cache, clock=clock)
+        backends[MANIFEST.key] = Guarded(backend, rules)
         yield Far(asked.gateway, asked.client, {HEADER: KEY}, asked.calls, asked.statements)
 
 

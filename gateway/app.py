@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 
 import httpx
+import strawberry
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 
 from gateway.api.context import Context
-from gateway.api.schema import Schema, build_schema
+from gateway.api.schema import build_schema
 from gateway.backends.guarded import Guarded
 from gateway.backends.limiter import Limiter
 from gateway.backends.local import Clock, LocalBackend, now
-from gateway.http import health
+from gateway.execution.documents import Documents
+from gateway.http import health, metrics
 from gateway.http.callers import Credentials
 from gateway.http.graphql import GraphQLEndpoint
 from gateway.model.credentials import Credential
@@ -24,6 +27,7 @@ from gateway.providers.provider import Provider
 from gateway.registry import PROVIDERS
 from gateway.settings import ProviderSettings, Settings
 from gateway.store.store import Store
+from gateway.telemetry import Figure
 from gateway.transport.client import Client
 from gateway.transport.pool import Pool
 
@@ -49,18 +53,23 @@ class Gateway:
             key: self._backend(provider, settings.provider(key), clock) for key, provider in PROVIDERS.items()
         }
         self.schema = schema(settings)
+        self.documents = Documents(self.schema, max_tokens=settings.server.max_tokens)
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
         if settings.backend == "local":
             return Guarded(LocalBackend(provider.manifest, provider.rules, self.store, clock=clock), provider.rules)
+        budget, rate = provider.manifest.limits.budget, settings.requests_per_minute
+        if budget is not None and rate is not None:
+            budget = dataclasses.replace(budget, burst=rate, per_minute=rate)
         client = Client(
             provider.key,
             pool=self.pool,
             judge=provider.judge,
-            budget=provider.manifest.limits.budget,
+            budget=budget,
             timeout=settings.timeout,
         )
-        return Guarded(provider.connect(client, settings.addresses(provider.manifest.base_urls)), provider.rules)
+        addresses = settings.addresses(provider.manifest.base_urls)
+        return Guarded(provider.connect(client, addresses, settings.account_cache), provider.rules)
 
     @property
     def uses_store(self) -> bool:
@@ -79,15 +88,21 @@ class Gateway:
     def routes(self) -> list[BaseRoute]:
         """List every address that the gateway serves."""
         server = self.settings.server
-        graphql = GraphQLEndpoint(self.schema, server, self.credentials(), partial(Context, self.backends))
+        graphql = GraphQLEndpoint(self.documents, server, self.credentials(), partial(Context, self.backends))
         routes: list[BaseRoute] = [Route("/graphql", graphql)]
         routes += health.routes({"store": self.store.check} if self.uses_store else {})
+        if server.metrics:
+            routes += metrics.routes(self.figures(), server)
         if server.rest:
             for key, provider in PROVIDERS.items():
                 budget = provider.manifest.limits.budget
                 limiter = Limiter(budget) if server.rest_rate_limit and budget else None
                 routes.append(Mount(f"/rest/{key}", routes=provider.routes(self.backends[key], limiter)))
         return routes
+
+    def figures(self) -> list[Figure]:
+        """List what `/metrics` tells."""
+        return self.documents.figures()
 
     def app(self) -> Starlette:
         """Make the ASGI application; its lifespan opens and closes the parts."""
@@ -109,11 +124,10 @@ class Gateway:
         await self.store.aclose()
 
 
-def schema(settings: Settings) -> Schema:
+def schema(settings: Settings) -> strawberry.Schema:
     """Build the schema over every provider."""
     return build_schema(
         TYPES,
         tuple(provider.account for provider in PROVIDERS.values()),
         node_fields=settings.server.node_fields,
-        max_tokens=settings.server.max_tokens,
     )

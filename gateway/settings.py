@@ -32,6 +32,9 @@ class ServerSettings(Section):
     max_body_bytes: int = Field(default=262_144, ge=1_024, description="The largest request body, in bytes.")
     max_tokens: int = Field(default=4_000, ge=100, description="The most tokens that a GraphQL document may have.")
     timeout: float = Field(default=30.0, gt=0, description="Seconds that one GraphQL operation may take in all.")
+    metrics: bool = Field(
+        default=True, description="Whether `/metrics` tells the process's figures to those who may ask the graph."
+    )
     graphiql: bool = Field(default=True, description="Whether browsers get GraphiQL at `/graphql`.")
     rest: bool = Field(default=True, description="Whether the providers' own dialects are served under `/rest`.")
     rest_rate_limit: bool = Field(
@@ -91,6 +94,19 @@ class ProviderSettings(Section):
         default_factory=dict[str, str], description="The service's addresses by host name, where it has several."
     )
     timeout: float = Field(default=10.0, gt=0, description="Seconds that one call of the service may take.")
+    requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="How often the service may be called, if not as often as it allows anyone: "
+        "for those who have an agreement with it, or call another gateway.",
+    )
+    account_cache: float = Field(
+        default=0.0,
+        ge=0,
+        le=86_400,
+        description="Seconds for which what the service tells a credential is kept for that credential alone; 0 keeps "
+        "nothing. A change in the game, or of what the credential may do, is seen that much later.",
+    )
     credentials: dict[str, SecretStr] = Field(
         default_factory=dict[str, SecretStr],
         description="The gateway's own credential, used where the caller sends none.",

@@ -1,14 +1,27 @@
-"""Logs: structured, to standard error, without credentials."""
+"""Logs, structured, to standard error, without credentials; and the figures that a process tells of itself."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure to be watched: `read` gives it when it is asked for; `counts` says that it only ever grows."""
+
+    name: str
+    description: str
+    read: Callable[[], float]
+    counts: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def configure_logging(level: str, shape: str) -> None:

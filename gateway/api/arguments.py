@@ -6,6 +6,7 @@ import strawberry
 
 from gateway.api.keys import NodeKey, SearchKey
 from gateway.model.arguments import ItemArguments, OwnerInput, check_count
+from gateway.model.errors import InvalidInput
 from gateway.model.ids import DefinitionRef, OwnerRef, decode_id
 from gateway.model.manifest import ProviderKey
 from gateway.model.paging import PAGE_CAP
@@ -34,6 +35,13 @@ def node_key(node_id: str) -> NodeKey:
     return NodeKey(ref.provider, node_id)
 
 
+def _node_key(node_id: str) -> NodeKey:
+    try:
+        return node_key(node_id)
+    except InvalidInput:
+        return NodeKey("", node_id)
+
+
 class NodesArguments(Arguments):
     """Several things by id."""
 
@@ -46,7 +54,7 @@ class NodesArguments(Arguments):
     @property
     def keys(self) -> list[NodeKey]:
         """The loader's keys; an id that is none of this graph fails alone, in the loader."""
-        return [NodeKey("", node_id) for node_id in self.ids]
+        return [_node_key(node_id) for node_id in self.ids]
 
 
 class OwnerArguments(Arguments):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-from gateway.api.loaders import Loaders
+from gateway.api.loaders import DERIVED, Loaders
 from gateway.model.credentials import Credential
 from gateway.model.ports import Backend
 from gateway.model.relations import Keyed
@@ -20,6 +20,16 @@ class Context:
     def load(self, loader: str, key: Keyed) -> Awaitable[Any]:
         """Give the value of one key of the loader of that name."""
         return self.loaders.load(loader, key)
+
+    def load_many(
+        self, loader: str, provider: str, keys: Sequence[Any], *, alone: bool = False
+    ) -> Awaitable[Mapping[Any, Any]]:
+        """Give the values, or errors, of unique keys of one provider; see `Loaders.load_many`."""
+        return self.loaders.load_many(loader, provider, keys, alone=alone)
+
+    def reads_alone(self, loader: str) -> bool:
+        """Say whether a loader reads each key by itself."""
+        return loader in DERIVED
 
     async def aclose(self) -> None:
         """End the operation; what is still being read for it is cancelled."""

@@ -27,11 +27,15 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
     return {**_placed(error), "message": found.message, "extensions": extensions(found)}
 
 
+_NAMES = {key.value: key.name for key in ProviderKey}
+"""What the schema calls each provider; an id may hold the key of none."""
+
+
 def extensions(error: GatewayError) -> dict[str, Any]:
     """Give the extensions of an error."""
     told = {
         "code": error.code.value,
-        "provider": ProviderKey(error.provider).name if error.provider else None,
+        "provider": _NAMES.get(error.provider or ""),
         "providerCode": error.provider_code,
         "retryable": error.retryable,
         "retryAfter": error.retry_after,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from gateway.api.keys import NodeKey, SearchKey, ViewerKey
 from gateway.api.search import search_items
@@ -49,10 +49,32 @@ class Loaders:
         self._credentials = credentials
         self._sessions: dict[tuple[str, str], Session] = {}
         self._loaders: dict[tuple[str, str, str], Loader[Any, Any]] = {}
+        self._alone = False
 
     def load(self, loader: str, key: Keyed) -> Awaitable[Any]:
         """Give the value of one key of the loader of that name."""
         return self.loader(loader, key.provider).load(key)
+
+    def load_many(
+        self, loader: str, provider: str, keys: Sequence[Any], *, alone: bool = False
+    ) -> Awaitable[Mapping[Any, Any]]:
+        """Give the values, or errors, of unique keys of one provider; what is absent is None, or missing.
+
+        `alone` says that nothing else of this request asks for anything now, so that no more keys are waited for.
+        """
+        self._alone = alone
+        found = self.loader(loader, provider)
+        return found.read_many(keys) if alone else found.load_many(keys)
+
+    def several(self) -> Self:
+        """Note that several things are asked for at once from now on."""
+        self._alone = False
+        return self
+
+    def one(self, loader: str, key: Keyed) -> Awaitable[Any]:
+        """Give the value of one key, for a loader that needs no other at the same time."""
+        found = self.loader(loader, key.provider)
+        return found.read(key) if self._alone else found.load(key)
 
     def loader(self, name: str, provider: str) -> Loader[Any, Any]:
         """Give the loader of that name for the request's credential of that provider."""
@@ -104,7 +126,8 @@ class Loaders:
         """Refer to an owner, `me` being the account of the credential in use."""
         if key != ME:
             return OwnerRef(provider, key)
-        return OwnerRef(provider, cast("str", await self.loader("identity", provider).load(ME)))
+        identity = self.loader("identity", provider)
+        return OwnerRef(provider, cast("str", await (identity.read(ME) if self._alone else identity.load(ME))))
 
     async def forget(self, provider: str) -> None:
         """Drop what was read from a provider: a write has changed it."""
@@ -115,15 +138,15 @@ class Loaders:
 
     async def aclose(self) -> None:
         """End the request: what is still being read is cancelled."""
-        await asyncio.gather(*(loader.aclose() for loader in self._loaders.values()))
-        await asyncio.gather(*(session.aclose() for session in self._sessions.values()))
+        for part in (*self._loaders.values(), *self._sessions.values()):
+            await part.aclose()
 
 
 Derived = Callable[[Loaders, Any], Awaitable[Any]]
 
 
 async def _owner_by_input(loaders: Loaders, key: OwnerRef) -> Any:
-    return await loaders.load("owners_by_key", await loaders.owner(*key))
+    return await loaders.one("owners_by_key", await loaders.owner(*key))
 
 
 async def _inventory_by_input(loaders: Loaders, key: OwnerRef) -> Inventory | None:
@@ -135,7 +158,7 @@ async def _node_by_id(loaders: Loaders, key: NodeKey) -> Node | None:
     kind, ref = decode_id(key.id)
     if kind == INVENTORY:
         # As it stands: no id holds `me`.
-        owner = await loaders.load("owners_by_key", ref)
+        owner = await loaders.one("owners_by_key", ref)
         return None if owner is None else Inventory(owner_ref=owner.ref)
     by_kind = {
         OWNER: "owners_by_key",
@@ -144,13 +167,14 @@ async def _node_by_id(loaders: Loaders, key: NodeKey) -> Node | None:
         ITEM: "items_by_key",
         DEFINITION: "definitions_by_key",
     }
-    return await loaders.load(by_kind[kind], ref)
+    return await loaders.one(by_kind[kind], ref)
 
 
 async def _nodes_by_ids(loaders: Loaders, asked: Asked) -> Connection[Node]:
     ids = cast("NodeIds", asked.ref).ids
     entries = [(Position(NATURAL, place, node_id), node_id) for place, node_id in enumerate(ids)]
     part = part_of(entries, asked.arguments.window, position=lambda entry: entry[0])
+    loaders.several()
     found = await asyncio.gather(*(_node_by_id(loaders, NodeKey("", node_id)) for _, (_, node_id) in part.entries))
     nodes = [(position, node) for (position, _), node in zip(part.entries, found, strict=True)]
     part.entries = cast("Any", nodes)
@@ -159,18 +183,18 @@ async def _nodes_by_ids(loaders: Loaders, asked: Asked) -> Connection[Node]:
 
 async def _container_by_owner_key(loaders: Loaders, asked: Asked) -> Any:
     owner = cast("OwnerRef", asked.ref)
-    return await loaders.load("containers_by_key", ContainerRef(*owner, asked.arguments.key))
+    return await loaders.one("containers_by_key", ContainerRef(*owner, asked.arguments.key))
 
 
 async def _slot_by_key(loaders: Loaders, ref: SlotRef) -> Any:
-    contents = await loaders.load("contents_by_container", ContainerRef(*ref[:3]))
+    contents = await loaders.one("contents_by_container", ContainerRef(*ref[:3]))
     slots = contents.slots if contents is not None and contents.slots is not None else ()
     return next((slot for slot in slots if slot.key == ref.key), None)
 
 
 async def _ownership_by_owner(loaders: Loaders, asked: Asked) -> Any:
     owner = cast("OwnerRef", asked.ref)
-    return await loaders.load("ownership_by_key", OwnershipRef(*owner, asked.arguments.definition_key))
+    return await loaders.one("ownership_by_key", OwnershipRef(*owner, asked.arguments.definition_key))
 
 
 async def _providers(loaders: Loaders, _key: ViewerKey) -> list[InventoryProvider]:
@@ -195,7 +219,7 @@ async def _owners_by_viewer(loaders: Loaders, _key: ViewerKey) -> Any:
 
 
 async def _items_by_search(loaders: Loaders, key: SearchKey) -> Any:
-    return await search_items(loaders, key)
+    return await search_items(loaders.several(), key)
 
 
 DERIVED: Mapping[str, Derived] = {

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
 
-from starlette.datastructures import Headers
-
+from gateway.http.answers import Headers
 from gateway.http.body import Refused
 from gateway.model.credentials import Credential
 from gateway.model.manifest import Manifest
 
-_PREFIX = "x-credential-"
+_PREFIX = b"x-credential-"
 _MAX_SECRET = 4_096
 
 
@@ -40,6 +40,7 @@ def _is_ours(given: str, host: str) -> bool:
     return name in ("", "localhost", host.lower()) or name.endswith(".localhost") or is_loopback(name)
 
 
+@functools.lru_cache(1_000)
 def is_loopback(host: str) -> bool:
     """Say whether an address is one of this machine's own; a name is none."""
     try:
@@ -59,17 +60,18 @@ class Credentials:
         self._own = dict(own)
         # In lower case, as headers come.
         self._headers = {
-            f"{_PREFIX}{manifest.key}-{part.key}".lower(): (manifest.key, part.key)
+            f"{_PREFIX.decode()}{manifest.key}-{part.key}".lower(): (manifest.key, part.key)
             for manifest in manifests
             for part in manifest.credential_parts
         }
 
-    def read(self, headers: Headers) -> dict[str, Credential]:
+    def read(self, headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, Credential]:
         """Give the credential of each provider; the caller's wins whole, so that parts of two are never mixed."""
         sent: dict[str, dict[str, str]] = {}
-        for name, value in headers.items():
-            if not name.startswith(_PREFIX):
+        for raw, content in headers:
+            if not raw.startswith(_PREFIX):
                 continue
+            name, value = raw.decode("latin-1"), content.decode("latin-1")
             place = self._headers.get(name)
             if place is None:
                 raise Refused(400, f"No provider here takes the header {name!r}.")
@@ -79,4 +81,6 @@ class Credentials:
                 raise Refused(400, f"The header {name!r} came twice.")
             if value:
                 sent.setdefault(place[0], {})[place[1]] = value
+        if not sent:
+            return self._own
         return {**self._own, **{provider: Credential(provider, parts) for provider, parts in sent.items()}}

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+import functools
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
 import orjson
 import structlog
-from starlette.datastructures import Headers, QueryParams
-from starlette.responses import HTMLResponse, Response
+from graphql import ExecutionResult, OperationType
+from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types.graphql import OperationType
 
 from gateway.api.context import Context
 from gateway.api.errors import extensions, formatted
-from gateway.api.schema import Schema
+from gateway.execution.documents import Documents, Invalid, NoOperation, Operation
+from gateway.http.answers import Answer, Headers, headers_of
 from gateway.http.body import Disconnected, Refused, parse_json, read_body
 from gateway.http.callers import Credentials, admit
 from gateway.http.graphiql import PAGE
 from gateway.model.credentials import Credential
-from gateway.model.deadline import deadline
+from gateway.model.deadline import Limit, deadline
 from gateway.model.errors import FAULT, ErrorCode, GatewayError, UpstreamTimeout
 from gateway.settings import ServerSettings
 
@@ -39,12 +40,12 @@ class GraphQLEndpoint:
 
     def __init__(
         self,
-        schema: Schema,
+        documents: Documents,
         settings: ServerSettings,
         credentials: Credentials,
         context: Callable[[Mapping[str, Credential]], Context],
     ) -> None:
-        self._schema = schema
+        self._documents = documents
         self._settings = settings
         self._token = settings.token.get_secret_value() if settings.token else None
         self._credentials = credentials
@@ -52,75 +53,65 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that leaves takes its operation with it."""
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
         media_type = _media_type(headers.get("accept", ""))
         try:
-            response = await self._answer(scope, receive, headers, media_type)
+            answer = await self._answer(scope, receive, headers, media_type)
         except Disconnected:
             return
         except Refused as refused:
-            response = _refuse(refused, media_type)
+            answer = _refuse(refused, media_type)
         except Exception:
             _log.exception("request_failed")
-            response = _refuse(Refused(500, FAULT), media_type)
-        await response(scope, receive, send)
+            answer = _refuse(Refused(500, FAULT), media_type)
+        await answer.send(scope, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Answer:
         method = scope["method"]
         if method not in ("GET", "HEAD", "POST"):
             raise Refused(405, "GraphQL is asked by GET or POST.", {"Allow": "GET, HEAD, POST"})
-        query = QueryParams(scope["query_string"])
-        if method != "POST" and "query" not in query and _is_browser(headers):
+        query = None if method == "POST" else QueryParams(scope["query_string"])
+        if query is not None and "query" not in query and "text/html" in headers.get("accept", ""):
             if self._settings.graphiql:
-                return HTMLResponse(PAGE, headers={"Vary": "Accept", "X-Frame-Options": "DENY"})
+                return Answer(
+                    PAGE.encode(), "text/html; charset=utf-8", 200, {"Vary": "Accept", "X-Frame-Options": "DENY"}
+                )
             raise Refused(404, "There is no page here.")
         admit(scope.get("client"), headers, self._token, self._settings.host)
-        credentials = self._credentials.read(headers)
-        if method == "POST":
+        credentials = self._credentials.read(scope["headers"])
+        if query is None:
             _check_content_type(headers)
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.timeout)
             asked = _asked(parse_json(body))
         else:
             asked = _asked({name: _parameter(name, query[name]) for name in _PARTS if name in query})
-        return await _unless_gone(receive, self._execute(asked, method, credentials, media_type))
-
-    async def _execute(
-        self, asked: Mapping[str, Any], method: str, credentials: Mapping[str, Credential], media_type: str
-    ) -> Response:
-        context = self._context(credentials)
-        allowed = {OperationType.QUERY} if method != "POST" else {OperationType.QUERY, OperationType.MUTATION}
         try:
-            with deadline(self._settings.timeout):
-                async with asyncio.timeout(self._settings.timeout + _GRACE):
-                    result = await self._schema.execute(
-                        asked["query"],
-                        variable_values=asked.get("variables") or {},
-                        context_value=context,
-                        operation_name=asked.get("operationName"),
-                        allowed_operation_types=allowed,
-                    )
-        except InvalidOperationTypeError:
-            if method == "POST":
-                raise Refused(400, "Subscriptions are not served here.") from None
-            raise Refused(405, "Only queries may be asked by GET.", {"Allow": "POST"}) from None
-        except CannotGetOperationTypeError:
+            operation = self._documents.get(asked["query"], asked.get("operationName") or None)
+        except Invalid as invalid:
+            return _told(ExecutionResult(None, [invalid.error]), media_type)
+        except NoOperation:
             what = "`operationName` names no operation of" if asked.get("operationName") else "There is no operation in"
             raise Refused(400, f"{what} the document.") from None
+        if operation.kind is not OperationType.QUERY and method != "POST":
+            raise Refused(405, "Only queries may be asked by GET.", {"Allow": "POST"})
+        if operation.kind is OperationType.SUBSCRIPTION:
+            raise Refused(400, "Subscriptions are not served here.")
+        return await _unless_gone(receive, self._execute(operation, asked, credentials, media_type))
+
+    async def _execute(
+        self, operation: Operation, asked: Mapping[str, Any], credentials: Mapping[str, Credential], media_type: str
+    ) -> Answer:
+        context = self._context(credentials)
+        try:
+            with deadline(self._settings.timeout), Limit(self._settings.timeout + _GRACE):
+                result = await operation.execute(asked.get("variables"), context)
         except TimeoutError:
             return _refuse_operation(UpstreamTimeout("The operation took too long."), media_type)
         except GatewayError as error:
             return _refuse_operation(error, media_type)
         finally:
             await context.aclose()
-        errors = [formatted(error) for error in result.errors or ()]
-        body: dict[str, Any] = {}
-        if errors:
-            body["errors"] = errors
-        # A request that was never executed has no data at all; one that was has, if only null.
-        executed = result.data is not None or any(error.path for error in result.errors or ())
-        if executed:
-            body["data"] = result.data
-        return _json(body, media_type, 200 if executed or media_type == JSON else 400)
+        return _told(result, media_type)
 
 
 _PARTS = ("query", "variables", "operationName", "extensions")
@@ -156,6 +147,7 @@ def _check_content_type(headers: Headers) -> None:
         raise Refused(415, "The body must not be compressed.", {"Accept-Encoding": "identity"})
 
 
+@functools.lru_cache(1_000)
 def _media_type(accept: str) -> str:
     """Choose the media type of the answer: the newer one where it is asked for before, or without, the older."""
     wanted = sorted(map(_preference, accept.split(",")), reverse=True, key=lambda one: one[1])
@@ -170,24 +162,28 @@ def _preference(part: str) -> tuple[str, float]:
         return name, 0.0
 
 
-def _split(value: str) -> tuple[str, dict[str, str]]:
+@functools.lru_cache(1_000)
+def _split(value: str) -> tuple[str, Mapping[str, str]]:
     """Take a media type apart: its name and its parameters, in lower case."""
     name, *given = (part.strip() for part in value.lower().split(";"))
     parameters = (part.partition("=") for part in given)
     return name, {key.strip(): text.strip().strip('"') for key, _, text in parameters}
 
 
-def _is_browser(headers: Headers) -> bool:
-    return "text/html" in headers.get("accept", "")
+def _told(result: ExecutionResult, media_type: str) -> Answer:
+    """Write what an operation came to."""
+    if not result.errors:
+        return _json({"data": result.data}, media_type, 200)
+    body: dict[str, Any] = {"errors": [formatted(error) for error in result.errors]}
+    # A request that was never executed has no data at all; one that was has, if only null.
+    executed = result.data is not None or any(error.path for error in result.errors)
+    if executed:
+        body["data"] = result.data
+    return _json(body, media_type, 200 if executed or media_type == JSON else 400)
 
 
-def _json(body: object, media_type: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS),
-        status_code=status,
-        headers={**(headers or {}), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
-        media_type=f"{media_type}; charset=utf-8",
-    )
+def _json(body: object, media_type: str, status: int, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), f"{media_type}; charset=utf-8", status, headers)
 
 
 _CODES = {
@@ -199,13 +195,13 @@ _CODES = {
 }
 
 
-def _refuse(refused: Refused, media_type: str) -> Response:
+def _refuse(refused: Refused, media_type: str) -> Answer:
     code = _CODES.get(refused.status, ErrorCode.INVALID_INPUT)
     body = {"errors": [{"message": refused.message, "extensions": {"code": code.value}}]}
     return _json(body, media_type, refused.status, refused.headers)
 
 
-def _refuse_operation(error: GatewayError, media_type: str) -> Response:
+def _refuse_operation(error: GatewayError, media_type: str) -> Answer:
     body = {"errors": [{"message": error.message, "extensions": extensions(error)}]}
     if media_type == JSON:
         return _json(body, media_type, 200)
@@ -214,20 +210,39 @@ def _refuse_operation(error: GatewayError, media_type: str) -> Response:
     return _json(body, media_type, statuses.get(error.code, 400))
 
 
-async def _unless_gone(receive: Receive, work: Any) -> Response:
+async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, Answer]) -> Answer:
     """Do the work, unless the client leaves: then it is cancelled, with every call that is made for it."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(receive))
+    working = asyncio.current_task()
+    assert working is not None  # noqa: S101 -- a coroutine always runs in a task
+    gone = False
+    watching: asyncio.Task[None] | None = None
+
+    def leave(watched: asyncio.Task[None]) -> None:
+        nonlocal gone
+        if not watched.cancelled():
+            gone = True
+            working.cancel()
+
+    def watch() -> None:
+        nonlocal watching
+        watching = asyncio.ensure_future(_left(receive))
+        watching.add_done_callback(leave)
+
+    # What is answered without waiting for anything, nobody leaves before.
+    soon = asyncio.get_running_loop().call_soon(watch)
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise Disconnected
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if gone and working.uncancel() == 0:
+            raise Disconnected from None
+        raise
     finally:
-        for task in (working, leaving):
-            if not task.done():
-                task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        soon.cancel()
+        if watching is not None and not watching.done():
+            watching.remove_done_callback(leave)
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
 
 
 async def _left(receive: Receive) -> None:

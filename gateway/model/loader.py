@@ -28,8 +28,7 @@ class Loader(Generic[K, V]):
     ) -> None:
         self._read = read
         self._reading: set[asyncio.Task[Any]] = set()
-        # What the library queues are whole groups of keys: a future for each key of a bag costs more than its slot.
-        self._loader: DataLoader[tuple[K, ...], Found[K, V]] = DataLoader(self._batch, cache=False, batch=batch)
+        self._queue: DataLoader[tuple[K, ...], Found[K, V]] | None = None
         self._groups: dict[K, asyncio.Future[Found[K, V]]] = {}
         self._alone = not batch
         self._closed = False
@@ -47,22 +46,90 @@ class Loader(Generic[K, V]):
         """Give the value of one key; equal keys share one read, and each waiter has its own future."""
         waiter: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
         waiter.add_done_callback(_retrieved)
-        self._ask((key,))
+        self._ask(self._new((key,)))
         self._groups[key].add_done_callback(partial(_tell, waiter, key))
         return waiter
 
-    async def load_many(self, keys: Sequence[K]) -> Found[K, V]:
+    def load_many(self, keys: Sequence[K]) -> Awaitable[Found[K, V]]:
         """Give the values of unique keys, or their errors; what is absent is None, or missing.
 
-        It costs one future for all that nobody has asked for yet. The mapping may hold other keys as well.
+        They are asked for before this is awaited. It costs one future for all that nobody has asked for yet. The
+        mapping may hold other keys as well.
         """
-        self._ask(keys)
+        self._ask(self._new(keys))
+        return self._found(keys)
+
+    async def read(self, key: K) -> V | None:
+        """Give the value of one key as `read_many` does."""
+        found = (await self.read_many((key,))).get(key)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def read_many(self, keys: Sequence[K]) -> Found[K, V]:
+        """Do as `load_many`, but read at once, as a part of the caller's own task, without waiting for more keys.
+
+        It saves the turn of the loop and the tasks, for a caller who knows that nobody else asks now. Where the caller
+        is cancelled, who waits for the same keys reads them.
+        """
+        new = self._new(keys)
+        if not new or (self._alone and len(new) > 1):
+            return await self.load_many(keys)
+        if self._closed:
+            raise asyncio.CancelledError
+        future: asyncio.Future[Found[K, V]] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_retrieved)
+        self._groups.update(dict.fromkeys(new, future))
+        task = self._begin()
+        try:
+            found = await self._read(new)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        except Exception as error:
+            future.set_exception(error)
+            found = dict.fromkeys(new, error)
+        else:
+            future.set_result(found)
+        finally:
+            self._reading.discard(task)
+        return found if len(new) == len(keys) else await self._found(keys)
+
+    async def aclose(self) -> None:
+        """Cancel the reads that are still under way, and wait until they have ended; none begins after this."""
+        self._closed = True
+        reading = list(self._reading)
+        for task in reading:
+            task.cancel()
+        if reading:
+            await asyncio.gather(*reading, return_exceptions=True)
+
+    def _new(self, keys: Sequence[K]) -> tuple[K, ...]:
+        """Pick the keys that nobody has asked for yet, or whose reader was cancelled."""
+        groups = self._groups
+        return tuple(key for key in keys if (group := groups.get(key)) is None or group.cancelled())
+
+    def _ask(self, new: tuple[K, ...]) -> None:
+        """Queue new keys."""
+        if self._queue is None:
+            # Only here: most loaders of a small request are never queued for. What the library queues are whole
+            # groups of keys, as a future for each key of a bag costs more than its slot.
+            self._queue = DataLoader(self._batch, cache=False, batch=not self._alone)
+        for group in [(key,) for key in new] if self._alone else [new] if new else []:
+            future = self._queue.load(group)
+            future.add_done_callback(_retrieved)
+            self._groups.update(dict.fromkeys(group, future))
+
+    async def _found(self, keys: Sequence[K]) -> Found[K, V]:
+        """Wait for keys that were asked for."""
         groups = {id(group): group for group in map(self._groups.__getitem__, keys)}.values()
         found: dict[K, V | Exception | None] = {}
         for group in groups:
             if not group.done():
                 # Not cancelled with the one who waits, as others may wait for it as well.
                 await asyncio.wait((group,))
+            if group.cancelled() and not self._closed:
+                return await self.load_many(keys)
             error = group.exception()
             if error is None and len(groups) == 1:
                 return group.result()
@@ -74,39 +141,27 @@ class Loader(Generic[K, V]):
                 raise error
         return found
 
-    async def aclose(self) -> None:
-        """Cancel the reads that are still under way, and wait until they have ended; none begins after this."""
-        self._closed = True
-        reading = list(self._reading)
-        for task in reading:
-            task.cancel()
-        if reading:
-            await asyncio.gather(*reading, return_exceptions=True)
-
-    def _ask(self, keys: Sequence[K]) -> None:
-        """Queue the keys that nobody has asked for yet."""
-        groups = self._groups
-        new = tuple(key for key in keys if key not in groups)
-        for group in [(key,) for key in new] if self._alone else [new] if new else []:
-            future = self._loader.load(group)
-            future.add_done_callback(_retrieved)
-            groups.update(dict.fromkeys(group, future))
+    def _begin(self) -> asyncio.Task[Any]:
+        """Let `aclose` know which task is reading."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine always runs in a task
+        self._reading.add(task)
+        return task
 
     async def _batch(self, groups: list[tuple[K, ...]]) -> list[Any]:
         if self._closed:
             # The library runs a batch a turn after its keys were asked for; by then the request may have ended.
             self._cancel(groups)
             return [None] * len(groups)
-        task = asyncio.current_task()
-        if task is not None:
-            self._reading.add(task)
-            task.add_done_callback(self._reading.discard)
+        task = self._begin()
         try:
             found = await self._read(groups[0] if len(groups) == 1 else [key for group in groups for key in group])
         except asyncio.CancelledError as stopped:
             # aiodataloader would leave every waiter hanging.
             self._cancel(groups)
             raise stopped
+        finally:
+            self._reading.discard(task)
         return [found] * len(groups)
 
     def _cancel(self, groups: Sequence[tuple[K, ...]]) -> None:

@@ -50,6 +50,19 @@ class Loading(Protocol):
         """Give the value of one key of the loader of that name; equal keys share one call."""
         ...
 
+    def load_many(
+        self, loader: str, provider: str, keys: Sequence[Any], *, alone: bool = False
+    ) -> Awaitable[Mapping[Any, Any]]:
+        """Give the values, or errors, of unique keys of one provider; what is absent is None, or missing.
+
+        `alone` says that nothing else of this request asks for anything now.
+        """
+        ...
+
+    def reads_alone(self, loader: str) -> bool:
+        """Say whether a loader reads each key by itself, so that none need wait for another."""
+        ...
+
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Arguments:
@@ -156,21 +169,33 @@ class Relation(StrawberryField):
             raise RuntimeError(f"{self.python_name} is a relation and needs the request's context")
         return self.load(source, kwargs, cast("Loading", info.context))
 
+    def asked(self, values: Mapping[str, Any]) -> Arguments | None:
+        """Make the arguments from what the operation gives; None where the relation takes none.
+
+        Raises InvalidInput for values that no backend should see.
+        """
+        if self.takes is None:
+            return None
+        asked = self.takes.given(values)
+        asked.check()
+        return asked
+
+    def keys(self, source: Any, asked: Arguments | None) -> Any:
+        """Give the loader's key that the source and the arguments make, a list of keys with `many`; None for none."""
+        if not isinstance(self.key, str):
+            return self.key(asked)
+        found = getattr(source, self.key)
+        return found if found is None or asked is None or self.many else Asked(found.provider, found, asked)
+
     def load(self, source: Any, values: Mapping[str, Any], context: Loading) -> Any:
         """Ask the loader for the key(s) that the source and the argument values make; None where there is no key."""
-        asked: Arguments | None = None
-        if self.takes is not None:
-            asked = self.takes.given(values)
-            asked.check()
-        found = getattr(source, self.key) if isinstance(self.key, str) else self.key(asked)
+        found = self.keys(source, self.asked(values))
         if found is None:
             return None
         if self.many:
             return [
                 None if key is None else self._picked(context, key) for key in cast("Sequence[Keyed | None]", found)
             ]
-        if asked is not None and isinstance(self.key, str):
-            found = Asked(found.provider, found, asked)
         return self._picked(context, found)
 
     def _picked(self, context: Loading, key: Keyed) -> Awaitable[Any]:

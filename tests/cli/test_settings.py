@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.cli.conftest import Run
+from gateway.settings import ProviderSettings
+from tests.cli.conftest import PROVIDER, Run
+from tests.gateways import running, settings
 
 SECRET = "geheim-geheim-geheim"
 
@@ -187,3 +190,15 @@ def test_no_address_is_not_taken_for_every_address(run: Run) -> None:
     ran = run("serve", "--host", "", "--port", "0")
     assert (ran.code, ran.out, ran.err) == (2, "", "gateway: the address to listen on is empty\n")
     assert run("serve", GATEWAY_SERVER__HOST="").code == 2
+
+
+@pytest.mark.parametrize(("rate", "codes"), [(None, []), (2, []), (1, ["RATE_LIMITED"])])
+async def test_how_often_a_service_is_called_may_be_set(rate: int | None, codes: list[str]) -> None:
+    own = ProviderSettings(backend="upstream", requests_per_minute=rate)
+    knows_nothing = httpx.MockTransport(lambda request: httpx.Response(200, json=[]))
+    async with running(settings("sqlite://", providers={PROVIDER.key: own}), pool=knows_nothing) as asked:
+        found = [
+            await asked.ask(f'{{ itemDefinitions(provider: GUILD_WARS_2, keys: ["item:{number}"]) {{ key }} }}')
+            for number in (1, 2)
+        ]
+    assert [answer.codes for answer in found] == [[], codes]

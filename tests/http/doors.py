@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message
 from gateway.api.context import Context
 from gateway.app import Gateway, schema
 from gateway.backends.guarded import Guarded
+from gateway.execution.documents import Documents
 from gateway.http.callers import Credentials
 from gateway.http.graphql import GraphQLEndpoint
 from gateway.model.credentials import Credential
@@ -111,9 +112,10 @@ class Door:
         **settings: Any,
     ) -> None:
         self.backend = backend or Told(owners_by_key=known)
+        server = ServerSettings(**settings)
         self.app = GraphQLEndpoint(
-            schema(Settings.model_construct()),
-            ServerSettings(**settings),
+            Documents(schema(Settings.model_construct()), max_tokens=server.max_tokens),
+            server,
             Credentials((provider.manifest for provider in PROVIDERS.values()), own or {}),
             partial(Context, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend})),
         )

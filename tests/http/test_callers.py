@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -145,14 +146,14 @@ async def test_a_page_that_gives_its_name_this_machines_address_reads_nothing(ho
 # --- credentials ------------------------------------------------------------------------------------------------------
 
 
-def read(headers: dict[str, str] | list[tuple[bytes, bytes]], own: str | None = None) -> dict[str, Credential]:
+def read(headers: dict[str, str] | list[tuple[bytes, bytes]], own: str | None = None) -> Mapping[str, Credential]:
     manifests = [provider.manifest for provider in PROVIDERS.values()]
     mine = {} if own is None else {PROVIDER.key: Credential(PROVIDER.key, {PART: own})}
-    given = Headers(raw=headers) if isinstance(headers, list) else Headers(headers)
+    given = headers if isinstance(headers, list) else Headers(headers).raw
     return Credentials(manifests, mine).read(given)
 
 
-def secret(found: dict[str, Credential]) -> str | None:
+def secret(found: Mapping[str, Credential]) -> str | None:
     return found[PROVIDER.key].part(PART)
 
 

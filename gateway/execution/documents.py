@@ -1,0 +1,250 @@
+"""The cache of documents: a text is parsed, guarded, validated and compiled once, however often it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import isawaitable
+from typing import Any
+
+import strawberry
+from cachetools import LRUCache
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,  # pyright: ignore[reportUnknownVariableType]  # parts of its signature are untyped
+    get_variable_values,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.execution.values import VariableValues
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from gateway.execution.compiler import Types
+from gateway.execution.guard import Limits, check
+from gateway.execution.plan import Plan
+from gateway.execution.selections import Refused, conditions
+from gateway.model.relations import Loading
+from gateway.telemetry import Figure
+
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+_MOST_PLANS = 8
+"""How many ways a document's conditions may be decided and compiled; further ways are left to graphql-core."""
+
+_MOST_ERRORS = 5
+
+_BYTES_A_TOKEN = 1_500
+"""About what a document keeps in memory for each of its tokens: syntax tree, positions, plan. Measured."""
+
+_PROBATION = 0.2
+"""The part of the cache that texts seen only once may take."""
+
+
+class Invalid(Exception):
+    """A text that is no document, or does not tell which of its operations is meant."""
+
+    def __init__(self, error: GraphQLError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class NoOperation(Exception):
+    """The document has no operation of the name that was asked for, or none at all."""
+
+
+class Operation:
+    """An operation of a document, ready to run as often as it is asked."""
+
+    def __init__(self, document: _Document, syntax: DocumentNode, node: OperationDefinitionNode) -> None:
+        self._document = document
+        self._syntax = syntax
+        self._node = node
+        self._plans: dict[tuple[Any, ...], Plan | None] = {}
+
+    @property
+    def name(self) -> str | None:
+        """What the document calls it."""
+        return self._node.name.value if self._node.name else None
+
+    @property
+    def kind(self) -> OperationType:
+        """Whether it is a query, a mutation or a subscription."""
+        return self._node.operation
+
+    @property
+    def plans(self) -> list[Plan | None]:
+        """The plans that there are so far, None for each way that only graphql-core can run."""
+        return list(self._plans.values())
+
+    def plan(self, variables: VariableValues) -> Plan | None:
+        """Give the plan for some values of the variables; None where only graphql-core can run the operation."""
+        if self.kind is not OperationType.QUERY:
+            return None
+        conditions = self._document.conditions
+        flags = tuple(variables.coerced.get(name) for name in conditions)
+        if flags not in self._plans:
+            if len(self._plans) >= _MOST_PLANS:
+                return None
+            decided = dict(zip(conditions, flags, strict=True))
+            try:
+                self._plans[flags] = Plan(self._document.documents.types, self._syntax, self._node, decided)
+            except Refused:
+                self._plans[flags] = None
+        return self._plans[flags]
+
+    async def execute(self, variables: Mapping[str, Any] | None, context: Loading) -> ExecutionResult:
+        """Run the operation: by its plan, or by graphql-core where there is none or a value does not fit its field.
+
+        What the plan has loaded is not loaded again: the context's loaders still have it.
+        """
+        if self._document.errors:
+            return ExecutionResult(None, self._document.errors)
+        given = dict(variables or {})
+        schema = self._document.documents.types.schema
+        coerced = get_variable_values(schema, self._node.variable_definitions or (), given)
+        if not isinstance(coerced, VariableValues):
+            return ExecutionResult(None, coerced)
+        plan = self.plan(coerced)
+        if plan is not None:
+            try:
+                return await plan.run(context, coerced)
+            except Refused:
+                # A class of values came that cannot be compiled: it would be so the next time as well.
+                self._plans = {flags: None if kept is plan else kept for flags, kept in self._plans.items()}
+            except Exception:
+                # Whatever it was, graphql-core finds it again, and tells where.
+                self._document.documents.replays += 1
+        result = execute(
+            schema,
+            self._syntax,
+            context_value=context,
+            variable_values=given,
+            operation_name=self.name,
+        )
+        return await result if isawaitable(result) else result
+
+
+class _Document:
+    """One text: its operations by name, and what is wrong with it."""
+
+    def __init__(self, documents: Documents, text: str, max_tokens: int) -> None:
+        self.documents = documents
+        self.errors: list[GraphQLError] = []
+        self.weight = len(text) + _BYTES_A_TOKEN
+        self.conditions: tuple[str, ...] = ()
+        self._operations: list[Operation] = []
+        try:
+            syntax = parse(text, max_tokens=max_tokens)
+        except GraphQLError as error:
+            self._broken: GraphQLError | None = error
+            return
+        self._broken = None
+        self.weight += _BYTES_A_TOKEN * syntax.token_count
+        for node in syntax.definitions:
+            if isinstance(node, OperationDefinitionNode):
+                self._operations.append(Operation(self, syntax, node))
+        if self._operations:
+            refused = check(syntax, documents.types.schema, documents.limits)
+            # What it has to say grows with the errors, at up to a millisecond each.
+            errors = [refused] if refused else validate(documents.types.schema, syntax, _RULES, max_errors=_MOST_ERRORS)
+            self.errors = errors
+            self.conditions = () if errors else conditions(syntax)
+
+    def operation(self, name: str | None) -> Operation:
+        if self._broken:
+            raise Invalid(self._broken)
+        named = [operation for operation in self._operations if not name or operation.name == name]
+        if not named:
+            raise NoOperation
+        if not name and len(named) > 1:
+            raise Invalid(GraphQLError("`operationName` must say which of the operations to run."))
+        return named[0]
+
+
+class Documents:
+    """The documents of a schema by their text, within `max_bytes` of memory, as near as can be told.
+
+    A text that was asked once may only drive out others that were: a flood of them leaves those in use alone.
+    `hits`, `misses`, `replays` and `size` (in bytes) tell how it goes.
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        max_tokens: int = 4_000,
+        max_bytes: int = 64 * 2**20,
+        limits: Limits | None = None,
+    ) -> None:
+        self.types = Types(schema)
+        self.limits = limits or Limits.within(max_tokens)
+        self.hits = self.misses = self.replays = 0
+        self._max_tokens = max_tokens
+        new = int(max_bytes * _PROBATION)
+        self._seen_once: LRUCache[str, _Document] = LRUCache(new, getsizeof=_weight)
+        self._in_use: LRUCache[str, _Document] = LRUCache(max_bytes - new, getsizeof=_weight)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the documents take."""
+        return int(self._seen_once.currsize + self._in_use.currsize)
+
+    def __len__(self) -> int:
+        return len(self._seen_once) + len(self._in_use)
+
+    def figures(self) -> list[Figure]:
+        """List what is to be watched of the cache."""
+        return [
+            Figure(
+                name="gateway_documents_hits",
+                description="Documents that were found in the cache.",
+                read=lambda: self.hits,
+                counts=True,
+            ),
+            Figure(
+                name="gateway_documents_misses",
+                description="Documents that had to be parsed.",
+                read=lambda: self.misses,
+                counts=True,
+            ),
+            Figure(name="gateway_documents", description="Documents in the cache.", read=lambda: len(self)),
+            Figure(
+                name="gateway_documents_bytes",
+                description="About how much memory the cached documents take.",
+                read=lambda: self.size,
+            ),
+            Figure(
+                name="gateway_operations_replayed",
+                description="Operations that graphql-core ran again, as a value did not fit its field.",
+                read=lambda: self.replays,
+                counts=True,
+            ),
+        ]
+
+    def get(self, text: str, operation_name: str | None = None) -> Operation:
+        """Give an operation; raises Invalid, or NoOperation where there is none of that name."""
+        document = self._in_use.get(text)
+        if document is None:
+            document = self._seen_once.pop(text, None)
+            if document is None:
+                self.misses += 1
+                document = _Document(self, text, self._max_tokens)
+                _keep(self._seen_once, text, document)
+                return document.operation(operation_name)
+            _keep(self._in_use, text, document)
+        self.hits += 1
+        return document.operation(operation_name)
+
+
+def _weight(document: _Document) -> int:
+    return document.weight
+
+
+def _keep(cache: LRUCache[str, _Document], text: str, document: _Document) -> None:
+    if document.weight <= cache.maxsize:
+        cache[text] = document

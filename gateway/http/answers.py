@@ -1,0 +1,39 @@
+"""Headers in and answers out, at the cost that one small request can bear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.types import Scope, Send
+
+Headers = Mapping[str, str]
+"""A request's headers, in lower case; of those that came more than once, the first."""
+
+
+def headers_of(scope: Scope) -> Headers:
+    """Read a request's headers."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+
+
+class Answer:
+    """A whole answer; nothing that is answered here may be stored, or taken for another type."""
+
+    __slots__ = ("body", "headers", "media_type", "status")
+
+    def __init__(self, body: bytes, media_type: str, status: int, headers: Mapping[str, str] | None = None) -> None:
+        self.body = body
+        self.media_type = media_type
+        self.status = status
+        self.headers = headers or {}
+
+    async def send(self, scope: Scope, send: Send) -> None:
+        """Send it; to HEAD, without its body."""
+        headers = [
+            (b"content-type", self.media_type.encode("latin-1")),
+            (b"content-length", b"%d" % len(self.body)),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()),
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else self.body})

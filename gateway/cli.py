@@ -238,11 +238,11 @@ async def _serve(settings: Settings, listening: socket.socket, *, demo: bool) ->
         )
     )
     async with gateway:
+        _settle()
         if demo:
             await _seed_demo(gateway.store, address)
         else:
             print(f"Serving {address}/graphql", flush=True)
-        _settle()
         await server.serve(sockets=[listening])
 
 

@@ -46,7 +46,7 @@ class Loaders:
 
     def __init__(self, backends: Mapping[str, Backend], credentials: Mapping[str, Credential]) -> None:
         self._backends = backends
-        self._credentials = credentials
+        self._credentials = dict(credentials)
         self._sessions: dict[tuple[str, str], Session] = {}
         self._loaders: dict[tuple[str, str, str], Loader[Any, Any]] = {}
         self._alone = False
@@ -120,7 +120,10 @@ class Loaders:
 
     def credential(self, provider: str) -> Credential:
         """Give the credential that this request uses with a provider."""
-        return self._credentials.get(provider) or Credential(provider)
+        found = self._credentials.get(provider)
+        if found is None:
+            found = self._credentials[provider] = Credential(provider)
+        return found
 
     async def owner(self, provider: str, key: str) -> OwnerRef:
         """Refer to an owner, `me` being the account of the credential in use."""
@@ -140,6 +143,9 @@ class Loaders:
         """End the request: what is still being read is cancelled."""
         for part in (*self._loaders.values(), *self._sessions.values()):
             await part.aclose()
+        # A loader reads through these: parted, all that was read goes at once, and not when Python looks for circles.
+        self._loaders.clear()
+        self._sessions.clear()
 
 
 Derived = Callable[[Loaders, Any], Awaitable[Any]]

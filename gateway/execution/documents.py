@@ -45,6 +45,9 @@ _PROBATION = 0.2
 """The part of the cache that texts seen only once may take."""
 
 
+_NO_VARIABLES = VariableValues({}, {})
+
+
 class Invalid(Exception):
     """A text that is no document, or does not tell which of its operations is meant."""
 
@@ -106,9 +109,12 @@ class Operation:
             return ExecutionResult(None, self._document.errors)
         given = dict(variables or {})
         schema = self._document.documents.types.schema
-        coerced = get_variable_values(schema, self._node.variable_definitions or (), given)
-        if not isinstance(coerced, VariableValues):
-            return ExecutionResult(None, coerced)
+        coerced = _NO_VARIABLES
+        if self._node.variable_definitions:
+            found = get_variable_values(schema, self._node.variable_definitions, given)
+            if not isinstance(found, VariableValues):
+                return ExecutionResult(None, found)
+            coerced = found
         plan = self.plan(coerced)
         if plan is not None:
             try:

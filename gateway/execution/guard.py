@@ -72,7 +72,7 @@ class Limits:
     aliases: int = 700
     root_fields: int = 50
     relations: int = 200
-    objects: int = 2_000_000
+    objects: int = 20_000_000
     definitions: int = 150
     directives: int = 100
     selections: int = 800

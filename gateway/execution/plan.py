@@ -31,8 +31,8 @@ from gateway.model.relations import Arguments, Loading, bare
 Place = tuple[Any, str | int]
 """A place in the answer: an object and a response key, or a list and an index."""
 
-Places = Mapping[Any, Sequence[Place]]
-"""By loader's key: where its value goes."""
+Places = Mapping[Any, Sequence[Any]]
+"""By loader's key, where its value goes: the objects of the answer, or, for lists of keys, lists and indices."""
 
 
 class Plan:
@@ -108,21 +108,26 @@ class _Run:
         found = await loading
         if self._stopped:
             return
-        pick, complete, waiting = step.relation.pick, step.complete, self.waiting
+        name, complete, waiting = step.name, step.complete, self.waiting
+        pick, many = step.relation.pick, step.relation.many
         for key in keys:
             value = found.get(key)
             if pick is not None and value is not None and not isinstance(value, Exception):
                 value = getattr(value, pick)
             if value is None:
-                if step.elements_non_null or (step.non_null and not step.relation.many):
+                if step.elements_non_null or (step.non_null and not many):
                     raise Broken
             elif isinstance(value, Exception):
-                for place in places[key]:
+                for place in places[key] if many else [(answer, name) for answer in places[key]]:
                     self._fail(step, place, value)
+            elif many:
+                completed = complete(value, waiting)
+                for values, index in places[key]:
+                    values[index] = completed
             else:
                 completed = complete(value, waiting)
-                for container, at in places[key]:
-                    container[at] = completed
+                for answer in places[key]:
+                    answer[name] = completed
         if waiting:
             await self.follow()
 
@@ -147,10 +152,10 @@ class _Run:
         finally:
             self._branches -= 1
 
-    def _places(self, number: int, step: Step, entries: Sequence[tuple[Any, dict[str, Any]]]) -> dict[Any, list[Place]]:
+    def _places(self, number: int, step: Step, entries: Sequence[tuple[Any, dict[str, Any]]]) -> Places:
         """Give the keys that some objects have for a relation, each with the places that its value goes to."""
         name, relation = step.name, step.relation
-        places: dict[Any, list[Place]] = {}
+        places: dict[Any, list[Any]] = {}
         try:
             key_of = self._key_of(number, step)
         except Exception as error:
@@ -178,9 +183,9 @@ class _Run:
             else:
                 same = places.get(found)
                 if same is None:
-                    places[found] = [(answer, name)]
+                    places[found] = [answer]
                 else:
-                    same.append((answer, name))
+                    same.append(answer)
         return places
 
     def _key_of(self, number: int, step: Step) -> Callable[[Any], Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 import orjson
 from starlette.types import Receive, Scope
+
+from gateway.model.deadline import Limit
 
 
 class Refused(Exception):
@@ -31,7 +32,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
         if name == b"content-length" and value.isdigit() and (len(value) > 15 or int(value) > limit):
             raise refused
     try:
-        async with asyncio.timeout(seconds):
+        with Limit(seconds):
             return await _whole(receive, limit, refused)
     except TimeoutError:
         raise Refused(408, f"The body was not whole within {seconds:g} seconds.", {"Connection": "close"}) from None

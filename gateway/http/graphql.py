@@ -183,7 +183,7 @@ def _told(result: ExecutionResult, media_type: str) -> Answer:
 
 
 def _json(body: object, media_type: str, status: int, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), f"{media_type}; charset=utf-8", status, headers)
+    return Answer(orjson.dumps(body), f"{media_type}; charset=utf-8", status, headers)
 
 
 _CODES = {

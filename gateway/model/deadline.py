@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Generator
 from contextvars import ContextVar
 from typing import cast
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
-@contextlib.contextmanager
-def deadline(seconds: float) -> Generator[None]:
+class deadline:  # noqa: N801 -- read as a statement: `with deadline(5):`
     """Give everything started inside at most `seconds` from now; an earlier deadline already set stays in force."""
-    at = asyncio.get_running_loop().time() + seconds
-    outer = _deadline.get()
-    token = _deadline.set(at if outer is None else min(at, outer))
-    try:
-        yield
-    finally:
-        _deadline.reset(token)
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        at = asyncio.get_running_loop().time() + self._seconds
+        outer = _deadline.get()
+        self._token = _deadline.set(at if outer is None else min(at, outer))
+
+    def __exit__(self, *_: object) -> None:
+        _deadline.reset(self._token)
 
 
 def time_left() -> float | None:

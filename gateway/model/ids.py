@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import functools
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import NamedTuple, TypeAlias, cast
 
@@ -72,6 +73,12 @@ class NodeIds(NamedTuple):
 
     provider: str
     ids: tuple[str, ...]
+
+
+@functools.lru_cache(100_000)
+def definition_ref(provider: str, key: str) -> DefinitionRef:
+    """Give the reference of a definition; thousands of holdings refer to the same hundreds, which are made once."""
+    return DefinitionRef(provider, key)
 
 
 NodeRef: TypeAlias = OwnerRef | ContainerRef | SlotRef | ItemRef | DefinitionRef

@@ -9,7 +9,7 @@ import strawberry
 
 from gateway.model.collectible import Collectible
 from gateway.model.definition import ItemDefinition
-from gateway.model.ids import ITEM, ContainerRef, DefinitionRef, ItemRef, OwnerRef, SlotRef
+from gateway.model.ids import ITEM, ContainerRef, DefinitionRef, ItemRef, OwnerRef, SlotRef, definition_ref
 from gateway.model.node import Connection, Node
 from gateway.model.relations import attribute, computed, graph_interface, hidden, loaded
 from gateway.model.scalars import BigInt
@@ -76,7 +76,7 @@ class Item(Node):
     @property
     def definition_ref(self) -> DefinitionRef | None:
         """The reference of its definition."""
-        return None if self.definition_key is None else DefinitionRef(self.owner.provider, self.definition_key)
+        return None if self.definition_key is None else definition_ref(self.owner.provider, self.definition_key)
 
 
 ItemConnection = Connection[Item]

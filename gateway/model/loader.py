@@ -78,7 +78,6 @@ class Loader(Generic[K, V]):
         if self._closed:
             raise asyncio.CancelledError
         future: asyncio.Future[Found[K, V]] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_retrieved)
         self._groups.update(dict.fromkeys(new, future))
         task = self._begin()
         try:
@@ -88,6 +87,7 @@ class Loader(Generic[K, V]):
             raise
         except Exception as error:
             future.set_exception(error)
+            _retrieved(future)
             found = dict.fromkeys(new, error)
         else:
             future.set_result(found)
@@ -107,7 +107,9 @@ class Loader(Generic[K, V]):
     def _new(self, keys: Sequence[K]) -> tuple[K, ...]:
         """Pick the keys that nobody has asked for yet, or whose reader was cancelled."""
         groups = self._groups
-        return tuple(key for key in keys if (group := groups.get(key)) is None or group.cancelled())
+        if not groups:
+            return tuple(keys)
+        return tuple([key for key in keys if (group := groups.get(key)) is None or group.cancelled()])
 
     def _ask(self, new: tuple[K, ...]) -> None:
         """Queue new keys."""

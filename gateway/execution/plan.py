@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, cast
 
@@ -33,6 +33,9 @@ Place = tuple[Any, str | int]
 
 Places = Mapping[Any, Sequence[Any]]
 """By loader's key, where its value goes: the objects of the answer, or, for lists of keys, lists and indices."""
+
+Part = tuple[Step, str, Sequence[Any], Places]
+"""What is loaded in one go: of a relation and a provider, some keys."""
 
 
 class Plan:
@@ -82,7 +85,7 @@ class _Run:
         """
         left = list(self.waiting.items())
         self.waiting.clear()
-        work: list[tuple[Step, str, Sequence[Any], Places]] = []
+        work: list[Part] = []
         for number, entries in left:
             step = self._steps[number]
             places = self._places(number, step, entries)
@@ -93,19 +96,30 @@ class _Run:
             for provider, keys in by_provider.items():
                 parts = [[key] for key in keys] if one_by_one else [keys]
                 work += [(step, provider, part, places) for part in parts]
-        alone = len(work) == 1 and self._branches == 1
+        if len(work) == 1:
+            await self._take(*work[0], alone=self._branches == 1)
+            return
         # All are asked for before any is waited for, so that a loader which several ask gets one batch.
-        loading = [
-            (self._context.load_many(step.relation.loader, provider, keys, alone=alone), step, keys, places)
-            for step, provider, keys, places in work
-        ]
-        await self._together([self._take(*part) for part in loading])
+        for step, provider, keys, _ in work:
+            self._context.ask(step.relation.loader, provider, keys)
+        self._branches += len(work) - 1
+        try:
+            await asyncio.gather(*(self._branch(part) for part in work))
+            self._branches += 1
+        except Exception:
+            # Not cancelled: what is on its way, graphql-core will ask for as well.
+            self._stopped = True
+            raise
 
-    async def _take(
-        self, loading: Awaitable[Mapping[Any, Any]], step: Step, keys: Sequence[Any], places: Places
-    ) -> None:
-        """Take what was loaded for some keys to its places, and go on from there."""
-        found = await loading
+    async def _branch(self, part: Part) -> None:
+        try:
+            await self._take(*part, alone=False)
+        finally:
+            self._branches -= 1
+
+    async def _take(self, step: Step, provider: str, keys: Sequence[Any], places: Places, *, alone: bool) -> None:
+        """Take what is loaded for some keys to its places, and go on from there."""
+        found = await self._context.load_many(step.relation.loader, provider, keys, alone=alone)
         if self._stopped:
             return
         name, complete, waiting = step.name, step.complete, self.waiting
@@ -130,27 +144,6 @@ class _Run:
                     answer[name] = completed
         if waiting:
             await self.follow()
-
-    async def _together(self, work: Sequence[Coroutine[Any, Any, None]]) -> None:
-        """Do several things at once; where one fails, the others end what they are loading, and no more."""
-        if len(work) < 2:
-            for one in work:
-                await one
-            return
-        self._branches += len(work) - 1
-        try:
-            await asyncio.gather(*map(self._branch, work))
-            self._branches += 1
-        except Exception:
-            # Not cancelled: what is on its way, graphql-core will ask for as well.
-            self._stopped = True
-            raise
-
-    async def _branch(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        finally:
-            self._branches -= 1
 
     def _places(self, number: int, step: Step, entries: Sequence[tuple[Any, dict[str, Any]]]) -> Places:
         """Give the keys that some objects have for a relation, each with the places that its value goes to."""

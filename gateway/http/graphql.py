@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
@@ -31,6 +30,9 @@ GRAPHQL_JSON = "application/graphql-response+json"
 
 # What reads stop by themselves at the deadline; what does not is stopped this much later.
 _GRACE = 1.0
+
+# Seconds before a client that leaves is noticed.
+_UNWATCHED = 0.1
 
 _log = structlog.get_logger("gateway.http")
 
@@ -228,8 +230,8 @@ async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, Answer]) -> A
         watching = asyncio.ensure_future(_left(receive))
         watching.add_done_callback(leave)
 
-    # What is answered without waiting for anything, nobody leaves before.
-    soon = asyncio.get_running_loop().call_soon(watch)
+    # Most are answered before a client could think of leaving, and looking out for it costs a task.
+    soon = asyncio.get_running_loop().call_later(_UNWATCHED, watch)
     try:
         return await work
     except asyncio.CancelledError:
@@ -241,8 +243,6 @@ async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, Answer]) -> A
         if watching is not None and not watching.done():
             watching.remove_done_callback(leave)
             watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
 
 
 async def _left(receive: Receive) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import strawberry
 
 from gateway.model.errors import InvalidInput
+from gateway.model.ids import ContainerRef, OwnershipRef
 from gateway.model.manifest import ProviderKey
 from gateway.model.paging import (
     ACQUIRED,
@@ -254,8 +255,16 @@ class KeyArguments(Arguments):
 
     key: str = argument("The container's key within its inventory.")
 
+    def refer(self, of: Any) -> ContainerRef:
+        """Refer to the owner's container."""
+        return ContainerRef(of.provider, of.owner, self.key)
+
 
 class DefinitionKeyArguments(Arguments):
     """One definition by key."""
 
     definition_key: str = argument("The definition's key at its provider.")
+
+    def refer(self, of: Any) -> OwnershipRef:
+        """Refer to the owner's holding one."""
+        return OwnershipRef(of.provider, of.owner, self.definition_key)

@@ -39,7 +39,7 @@ class Inventory(Node):
         "containers_by_owner", "The top level.", key="owner_ref", arguments=ContainerArguments
     )
     container: Container | None = loaded(
-        "containers_by_owner_key",
+        "containers_by_key",
         "One container by key, wherever it lies; null where there is none.",
         key="owner_ref",
         arguments=KeyArguments,

@@ -50,14 +50,17 @@ class Loader(Generic[K, V]):
         self._groups[key].add_done_callback(partial(_tell, waiter, key))
         return waiter
 
-    def load_many(self, keys: Sequence[K]) -> Awaitable[Found[K, V]]:
+    def ask(self, keys: Sequence[K]) -> None:
+        """Ask for unique keys that `load_many` will be awaited for: several who ask at once get one batch."""
+        self._ask(self._new(keys))
+
+    async def load_many(self, keys: Sequence[K]) -> Found[K, V]:
         """Give the values of unique keys, or their errors; what is absent is None, or missing.
 
-        They are asked for before this is awaited. It costs one future for all that nobody has asked for yet. The
-        mapping may hold other keys as well.
+        It costs one future for all that nobody has asked for yet. The mapping may hold other keys as well.
         """
         self._ask(self._new(keys))
-        return self._found(keys)
+        return await self._found(keys)
 
     async def read(self, key: K) -> V | None:
         """Give the value of one key as `read_many` does."""
@@ -103,6 +106,9 @@ class Loader(Generic[K, V]):
             task.cancel()
         if reading:
             await asyncio.gather(*reading, return_exceptions=True)
+        # What reads mostly holds the loader: parted, all that was read goes at once, and not when Python next looks for
+        # circles.
+        self._read = _ended
 
     def _new(self, keys: Sequence[K]) -> tuple[K, ...]:
         """Pick the keys that nobody has asked for yet, or whose reader was cancelled."""
@@ -169,6 +175,10 @@ class Loader(Generic[K, V]):
     def _cancel(self, groups: Sequence[tuple[K, ...]]) -> None:
         for group in groups:
             self._groups[group[0]].cancel()
+
+
+async def _ended(_keys: Sequence[Any]) -> Mapping[Any, Any]:
+    raise asyncio.CancelledError
 
 
 def _tell(waiter: asyncio.Future[V | None], key: K, group: asyncio.Future[Found[K, V]]) -> None:

@@ -30,7 +30,7 @@ class InventoryOwner(Node):
     name: str | None = loaded("owners_by_key", "What the owner is called.", key="ref", pick="name")
     details: Any | None = loaded("facts_by_key", "What the provider tells about the owner.", key="account_ref")
     owns: bool | None = loaded(
-        "ownership_by_owner",
+        "ownership_by_key",
         "Whether the owner holds at least one; null with NOT_FOUND where the provider says that no such thing exists.",
         key="ref",
         arguments=DefinitionKeyArguments,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import inspect
 import sys
@@ -59,6 +60,10 @@ class Loading(Protocol):
         """
         ...
 
+    def ask(self, loader: str, provider: str, keys: Sequence[Any]) -> None:
+        """Ask for unique keys that `load_many` will be awaited for: several who ask at once get one batch."""
+        ...
+
     def reads_alone(self, loader: str) -> bool:
         """Say whether a loader reads each key by itself, so that none need wait for another."""
         ...
@@ -77,6 +82,10 @@ class Arguments:
 
     def check(self) -> None:
         """Raise InvalidInput for values that no backend should see."""
+
+    def refer(self, of: Any) -> Keyed:
+        """Make the loader's key from the reference of what they are asked of; a subclass may name the thing itself."""
+        return Asked(of.provider, of, self)
 
     @classmethod
     def declared(cls) -> list[StrawberryArgument]:
@@ -185,7 +194,7 @@ class Relation(StrawberryField):
         if not isinstance(self.key, str):
             return self.key(asked)
         found = getattr(source, self.key)
-        return found if found is None or asked is None or self.many else Asked(found.provider, found, asked)
+        return found if found is None or asked is None or self.many else asked.refer(found)
 
     def load(self, source: Any, values: Mapping[str, Any], context: Loading) -> Any:
         """Ask the loader for the key(s) that the source and the argument values make; None where there is no key."""
@@ -203,9 +212,25 @@ class Relation(StrawberryField):
         return loading if self.pick is None else _picking(loading, self.pick)
 
 
-async def _picking(loading: Awaitable[Any], name: str) -> Any:
-    value = await loading
-    return None if value is None else getattr(value, name)
+def _picking(loading: Awaitable[Any], name: str) -> Awaitable[Any]:
+    """Take one attribute of what is loaded; a future, as graphql-core drops coroutines where a sibling fails."""
+    picked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def pick(loaded: asyncio.Future[Any]) -> None:
+        if picked.done():
+            return
+        try:
+            value = loaded.result()
+            picked.set_result(None if value is None else getattr(value, name))
+        except asyncio.CancelledError:
+            picked.cancel()
+        except Exception as error:
+            picked.set_exception(error)
+            # Seen, whether or not anybody still waits.
+            picked.exception()
+
+    asyncio.ensure_future(loading).add_done_callback(pick)
+    return picked
 
 
 def loaded(
@@ -254,6 +279,17 @@ def bare(kind: type[T]) -> T:
     The caller assigns every attribute that has no default; those that have one find it on their class.
     """
     return object.__new__(kind)
+
+
+def shape(kind: type[Any], *names: str) -> None:
+    """Make a first object of a graph type that has these attributes.
+
+    CPython gives all later objects of a class room for the names that the first ones had; those that come to have
+    others take twice the memory, and twice the time to fill.
+    """
+    first = bare(kind)
+    for name in names:
+        setattr(first, name, None)
 
 
 def enum_word(word: str, *, description: str) -> str:

@@ -12,7 +12,7 @@ from gateway.model.definition import DefinitionConnection
 from gateway.model.ids import SLOT, ItemRef, SlotRef
 from gateway.model.item import Item
 from gateway.model.node import Node
-from gateway.model.relations import attribute, graph_type, hidden, loaded
+from gateway.model.relations import attribute, graph_type, hidden, loaded, shape
 
 if TYPE_CHECKING:
     from gateway.model.container import Container
@@ -48,3 +48,6 @@ class Slot(Node):
     def item_ref(self) -> ItemRef | None:
         """The reference of what lies here."""
         return None if self.item_key is None else ItemRef(*self.container.owner, self.item_key)
+
+
+shape(Slot, "index", "key", "container", "item", "item_key", "name", "is_required", "allocated_at")

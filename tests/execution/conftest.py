@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-_LOOSE_END = re.compile(r"Executor\.|_picking$")
+_LOOSE_END = re.compile(r"Executor\.")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -15,7 +15,7 @@ from gateway.model.ids import DefinitionRef, FactRef
 from gateway.model.item import Item
 from gateway.model.manifest import ProviderKey
 from gateway.model.owner import CREDENTIAL
-from gateway.model.relations import UNLOADED, attribute, bare, computed, graph_type, hidden, loaded
+from gateway.model.relations import UNLOADED, attribute, computed, graph_type, hidden, loaded, shape
 from gateway.model.scalars import BigInt
 
 PROVIDER = ProviderKey.GUILD_WARS_2.value
@@ -510,29 +510,18 @@ TYPES: tuple[type, ...] = (
 """Every type that a backend of this provider returns."""
 
 
-def _shape(kind: type[Any], *names: str) -> None:
-    """Make a first object that has these attributes.
-
-    CPython gives all later objects of a class room for the names that the first ones had, and those that come to have
-    others take twice the memory.
-    """
-    first = bare(kind)
-    for name in names:
-        setattr(first, name, None)
-
-
-_shape(
+shape(
     GuildWars2Item,
     *("owner", "key", "container_key", "slot_key", "sort", "definition_key", "quantity", "container", "slot"),
     *("binding", "bound_to", "charges", "skin_id", "upgrade_ids", "given_slot_indices", "infusion_ids", "dye_ids"),
     *("stats", "extra"),
 )
-_shape(
+shape(
     GuildWars2Bag,
     *("owner", "key", "parent_key", "sort", "name", "kind", "index", "size", "definition_key"),
     *("parent", "capacity", "free_slots", "slots", "extra"),
 )
-_shape(
+shape(
     GuildWars2ItemDefinition,
     *("provider", "key", "kind", "name", "description", "icon", "rarity", "level", "vendor_value", "default_skin_id"),
     *("game_types", "flags", "restrictions", "chat_link", "details", "upgrades_into", "upgrades_from", "extra"),

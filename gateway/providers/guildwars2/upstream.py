@@ -282,7 +282,9 @@ class UpstreamSession:
     def __init__(self, upstream: Upstream, credential: Credential) -> None:
         self._upstream = upstream
         self._credential = credential
-        self._documents: dict[tuple[str, Any], asyncio.Task[_Document | None]] = {}
+        self._documents: Loader[tuple[str, Any], _Document] = Loader[tuple[str, Any], _Document].alone(
+            self._fetch_document
+        )
         self._definitions: Loader[DefinitionRef, ItemDefinition] = Loader(upstream.definitions.load_many)
         self._made: list[Contents] = []
         self._mine: str | None = None
@@ -293,11 +295,7 @@ class UpstreamSession:
     async def aclose(self) -> None:
         """Cancel the calls still under way, and let go of what was read."""
         await self._definitions.aclose()
-        reading = [task for task in self._documents.values() if not task.done()]
-        for task in reading:
-            task.cancel()
-        if reading:
-            await asyncio.gather(*reading, return_exceptions=True)
+        await self._documents.aclose()
         for contents in self._made:
             contents.release()
 
@@ -305,12 +303,7 @@ class UpstreamSession:
 
     def _read(self, path: str, shape: Any) -> Awaitable[_Document | None]:
         """Give a document; all who ask share one call, and who stops waiting stops alone."""
-        task = self._documents.get((path, shape))
-        if task is None:
-            # No Loader: there is no batch to wait for, and what it does beside costs more than the call.
-            task = asyncio.create_task(self._fetch_document((path, shape)))
-            self._documents[path, shape] = task
-        return asyncio.shield(task)
+        return self._documents.read((path, shape))
 
     async def _fetch_document(self, document: tuple[str, Any]) -> _Document | None:
         if self._upstream.account_cache:

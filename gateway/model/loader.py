@@ -108,7 +108,7 @@ class Loader(Generic[K, V]):
             await asyncio.gather(*reading, return_exceptions=True)
         # What reads mostly holds the loader: parted, all that was read goes at once, and not when Python next looks for
         # circles.
-        self._read = _ended
+        self._read, self._queue = _ended, None
 
     def _new(self, keys: Sequence[K]) -> tuple[K, ...]:
         """Pick the keys that nobody has asked for yet, or whose reader was cancelled."""

@@ -108,7 +108,7 @@ class Gateway:
 
     def figures(self) -> list[Figure]:
         """List what `/metrics` tells."""
-        return self.documents.figures()
+        return [*self.documents.figures(), *(part for backend in self.backends.values() for part in backend.figures())]
 
     def app(self) -> ASGIApp:
         """Make the ASGI application; its lifespan opens and closes the parts."""

@@ -15,6 +15,7 @@ from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, Own
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.ports import Backend, Rules, Session
 from gateway.model.relations import Asked
+from gateway.telemetry import Figure
 
 K = TypeVar("K")
 
@@ -109,6 +110,10 @@ class Guarded:
     async def owners(self) -> list[OwnerRef]:
         """List every owner that the backend holds itself."""
         return await self.inner.owners()
+
+    def figures(self) -> list[Figure]:
+        """List what is to be watched of the backend."""
+        return self.inner.figures()
 
     def require(self, capability: Capability) -> None:
         """Raise Unsupported unless the backend declares it."""

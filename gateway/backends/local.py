@@ -29,6 +29,7 @@ from gateway.model.paging import trimmed
 from gateway.model.ports import Grant, Results, Rules
 from gateway.model.relations import Asked
 from gateway.store.store import Store
+from gateway.telemetry import Figure
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -59,6 +60,10 @@ class LocalBackend:
     async def owners(self) -> list[OwnerRef]:
         """List every owner in the store."""
         return await self.store.owner_refs(self.manifest.key)
+
+    def figures(self) -> list[Figure]:
+        """List nothing: the store keeps no figures."""
+        return []
 
 
 class LocalSession:

@@ -83,11 +83,10 @@ class Step:
 class Selection(dict[type, Complete]):
     """What is asked of the values of one field, by their class; a class is compiled when the first one of it comes."""
 
-    def __init__(self, compiler: Compiler, named: GraphQLNamedType, nodes: list[FieldNode], sets: Any) -> None:
+    def __init__(self, compiler: Compiler, named: GraphQLNamedType, sets: Any) -> None:
         super().__init__()
         self._compiler = compiler
         self._named = named
-        self.nodes = nodes
         self._sets = sets
 
     def __missing__(self, kind: type) -> Complete:
@@ -107,7 +106,6 @@ class Types:
     """The schema, as the compiler asks it; one for all operations."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
-        self.strawberry = schema
         self.schema: GraphQLSchema = schema._schema  # pyright: ignore[reportPrivateUsage]  # it has no public name
         self.python_types: dict[str, object] = {
             definition.name: getattr(scalar, "__supertype__", scalar)
@@ -146,10 +144,6 @@ class Compiler:
         self._selections: dict[tuple[str, tuple[int, ...]], str] = {}
         self._steps: dict[tuple[Any, ...], int] = {}
         self._leaves: dict[str, str] = {}
-
-    def root(self, named: GraphQLObjectType, sets: Any) -> Complete:
-        """Compile the function for the operation's own selection."""
-        return self.function(named, sets)
 
     def function(self, type_: GraphQLObjectType, sets: Any) -> Complete:
         """Compile the function that turns an object of a concrete type into its part of the answer."""
@@ -268,7 +262,7 @@ class Compiler:
         name = self._selections.get(at)
         if name is None:
             sets = [node.selection_set for node in nodes]
-            name = self._selections[at] = self._name("s", Selection(self, named, nodes, sets))
+            name = self._selections[at] = self._name("s", Selection(self, named, sets))
         return name
 
     def _step(

@@ -48,7 +48,7 @@ class Plan:
         self.types = types
         self.compiler = Compiler(types, Selections(types.schema, document, flags))
         query = cast("GraphQLObjectType", types.schema.query_type)
-        self._root = self.compiler.root(query, [operation.selection_set])
+        self._root = self.compiler.function(query, [operation.selection_set])
         # The root fields are relations of an object that has nothing else.
         self._query: Any = bare(types.origin(query))
 

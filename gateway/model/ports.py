@@ -17,6 +17,7 @@ from gateway.model.item import Item, ItemConnection
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.owner import InventoryOwner
 from gateway.model.relations import Asked
+from gateway.telemetry import Figure
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -137,6 +138,10 @@ class Backend(Protocol):
 
     async def owners(self) -> list[OwnerRef]:
         """List every owner that the backend holds itself; empty where it holds none."""
+        ...
+
+    def figures(self) -> list[Figure]:
+        """List what is to be watched of the backend."""
         ...
 
 

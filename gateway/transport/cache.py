@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from gateway.model.deadline import time_left
 from gateway.model.errors import GatewayError, UpstreamTimeout
+from gateway.telemetry import Figure
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -106,6 +107,38 @@ class Cache(Generic[K, V]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def figures(self, name: str, provider: str) -> list[Figure]:
+        """List what is to be watched of the cache, called `name`, of a provider."""
+        labels = {"cache": name, "provider": provider}
+        return [
+            Figure(
+                name="gateway_cache_hits",
+                description="Keys that were found in a cache.",
+                read=lambda: self.hits,
+                counts=True,
+                labels=labels,
+            ),
+            Figure(
+                name="gateway_cache_misses",
+                description="Keys that were not found in a cache.",
+                read=lambda: self.misses,
+                counts=True,
+                labels=labels,
+            ),
+            Figure(
+                name="gateway_cache_entries",
+                description="Entries in a cache.",
+                read=lambda: len(self._entries),
+                labels=labels,
+            ),
+            Figure(
+                name="gateway_cache_bytes",
+                description="How many bytes of answers the entries of a cache were made from.",
+                read=lambda: self.size,
+                labels=labels,
+            ),
+        ]
 
     def fresh(self, keys: Sequence[K]) -> dict[K, V]:
         """Give what is kept of these keys and still fresh."""

@@ -24,6 +24,7 @@ from gateway.model.owner import InventoryOwner
 from gateway.model.ports import Backend
 from gateway.registry import PROVIDERS
 from gateway.settings import ServerSettings, Settings
+from gateway.telemetry import Figure
 from tests.gateways import HOST, Answer
 
 PROVIDER = next(iter(PROVIDERS.values()))
@@ -53,6 +54,9 @@ class Told:
         return _Session(self.reads)
 
     async def owners(self) -> list[OwnerRef]:
+        return []
+
+    def figures(self) -> list[Figure]:
         return []
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.registry import PROVIDERS
 from gateway.settings import ServerSettings
-from tests.gateways import HOST, running, settings
+from tests.gateways import HOST, local, running, settings, upstream
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -42,3 +43,25 @@ async def test_a_setting_leaves_them_out(tmp_path: Path) -> None:
     server = ServerSettings(metrics=False)
     async with running(settings(f"sqlite:///{tmp_path}/gateway.db", server=server)) as asked:
         assert (await asked.client.get("/metrics")).status_code == 404
+
+
+async def test_the_caches_of_a_service_are_told_by_provider(tmp_path: Path) -> None:
+    provider = PROVIDERS["guildwars2"]
+    query = '{ itemDefinitions(provider: GUILD_WARS_2, keys: ["item:46735", "item:1"]) { name } }'
+    async with (
+        local(provider, f"sqlite:///{tmp_path}/gateway.db") as here,
+        upstream(provider, here) as asked,
+    ):
+        for _ in range(2):
+            (await asked.ask(query)).whole()
+        told = {
+            (sample.name, sample.labels.get("cache")): sample.value
+            for family in text_string_to_metric_families((await asked.client.get("/metrics")).text)
+            for sample in family.samples
+            if sample.labels.get("provider") == "guildwars2"
+        }
+    assert told["gateway_cache_misses_total", "catalogue"] == 2
+    assert told["gateway_cache_hits_total", "catalogue"] == 2
+    assert told["gateway_cache_entries", "catalogue"] == 2
+    assert told["gateway_cache_bytes", "catalogue"] > 0
+    assert told["gateway_cache_entries", "accounts"] == 0

@@ -52,6 +52,7 @@ from gateway.providers.guildwars2.keys import (
 )
 from gateway.providers.guildwars2.manifest import MANIFEST
 from gateway.providers.guildwars2.types import CHARACTER, CharacterContents
+from gateway.telemetry import Figure
 from gateway.transport.cache import Cache, Kept, SharedReads, fresh_for
 from gateway.transport.client import Client
 from gateway.transport.errors import CircuitOpen, judge_status, retry_after
@@ -195,6 +196,11 @@ class Upstream:
     async def owners(self) -> list[OwnerRef]:
         """List no one: whose inventories there are, only the service knows."""
         return []
+
+    def figures(self) -> list[Figure]:
+        """List how the caches do."""
+        key = self.manifest.key
+        return [*self.definitions.cache.figures("catalogue", key), *self.documents.figures("accounts", key)]
 
     # --- the catalogue: read without a credential, and the same for all -----------------------------------------------
 

@@ -110,34 +110,21 @@ class Cache(Generic[K, V]):
 
     def figures(self, name: str, provider: str) -> list[Figure]:
         """List what is to be watched of the cache, called `name`, of a provider."""
-        labels = {"cache": name, "provider": provider}
+        told: tuple[tuple[str, str, Callable[[], float]], ...] = (
+            ("hits", "Keys that were found in a cache.", lambda: self.hits),
+            ("misses", "Keys that were not found in a cache.", lambda: self.misses),
+            ("entries", "Entries in a cache.", lambda: len(self._entries)),
+            ("bytes", "How many bytes of answers the entries of a cache were made from.", lambda: self.size),
+        )
         return [
             Figure(
-                name="gateway_cache_hits",
-                description="Keys that were found in a cache.",
-                read=lambda: self.hits,
-                counts=True,
-                labels=labels,
-            ),
-            Figure(
-                name="gateway_cache_misses",
-                description="Keys that were not found in a cache.",
-                read=lambda: self.misses,
-                counts=True,
-                labels=labels,
-            ),
-            Figure(
-                name="gateway_cache_entries",
-                description="Entries in a cache.",
-                read=lambda: len(self._entries),
-                labels=labels,
-            ),
-            Figure(
-                name="gateway_cache_bytes",
-                description="How many bytes of answers the entries of a cache were made from.",
-                read=lambda: self.size,
-                labels=labels,
-            ),
+                name=f"gateway_cache_{part}",
+                description=description,
+                read=read,
+                counts=part in ("hits", "misses"),
+                labels={"cache": name, "provider": provider},
+            )
+            for part, description, read in told
         ]
 
     def fresh(self, keys: Sequence[K]) -> dict[K, V]:

@@ -253,7 +253,7 @@ def _settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(100_000, 5, 5)
 
 
 _BACKLOG = 2_048

@@ -150,6 +150,7 @@ class _Document:
             self._broken: GraphQLError | None = error
             return
         self._broken = None
+        _unchain(syntax)
         self.weight += _BYTES_A_TOKEN * syntax.token_count
         for node in syntax.definitions:
             if isinstance(node, OperationDefinitionNode):
@@ -245,6 +246,15 @@ class Documents:
             _keep(self._in_use, text, document)
         self.hits += 1
         return document.operation(operation_name)
+
+
+def _unchain(syntax: DocumentNode) -> None:
+    """Part the tokens, which know each other in a chain: only the parser needs it, and it would keep them all."""
+    token = syntax.loc.start_token if syntax.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
 
 
 def _weight(document: _Document) -> int:

@@ -72,8 +72,10 @@ class Loaders:
 
     def one(self, loader: str, key: Keyed) -> Awaitable[Any]:
         """Give the value of one key, for a loader that needs no other at the same time."""
-        found = self.loader(loader, key.provider)
-        return found.read(key) if self._alone else found.load(key)
+        return self._one(self.loader(loader, key.provider), key)
+
+    def _one(self, loader: Loader[Any, Any], key: Any) -> Awaitable[Any]:
+        return loader.read(key) if self._alone else loader.load(key)
 
     def loader(self, name: str, provider: str) -> Loader[Any, Any]:
         """Give the loader of that name for the request's credential of that provider."""
@@ -128,8 +130,7 @@ class Loaders:
         """Refer to an owner, `me` being the account of the credential in use."""
         if key != ME:
             return OwnerRef(provider, key)
-        identity = self.loader("identity", provider)
-        return OwnerRef(provider, cast("str", await (identity.read(ME) if self._alone else identity.load(ME))))
+        return OwnerRef(provider, cast("str", await self._one(self.loader("identity", provider), ME)))
 
     async def forget(self, provider: str) -> None:
         """Drop what was read from a provider: a write has changed it."""
@@ -156,6 +157,10 @@ async def _inventory_by_input(loaders: Loaders, key: OwnerRef) -> Inventory | No
     if key.owner == ME:
         # Who has a credential is there: nothing is to be looked up.
         return Inventory(owner_ref=ref)
+    return await _inventory_of(loaders, ref)
+
+
+async def _inventory_of(loaders: Loaders, ref: OwnerRef) -> Inventory | None:
     owner = await loaders.one("owners_by_key", ref)
     return None if owner is None else Inventory(owner_ref=owner.ref)
 
@@ -164,8 +169,7 @@ async def _node_by_id(loaders: Loaders, key: NodeKey) -> Node | None:
     kind, ref = decode_id(key.id)
     if kind == INVENTORY:
         # As it stands: no id holds `me`.
-        owner = await loaders.one("owners_by_key", ref)
-        return None if owner is None else Inventory(owner_ref=owner.ref)
+        return await _inventory_of(loaders, cast("OwnerRef", ref))
     by_kind = {
         OWNER: "owners_by_key",
         CONTAINER: "containers_by_key",

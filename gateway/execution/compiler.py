@@ -6,7 +6,7 @@ What is generated for `slots { index item { quantity definition { name } } }` re
         v0 = o.index
         v1 = o.item
         d = {
-            "index": v0 if type(v0) is int and -2147483648 <= v0 <= 2147483647 else leaf0(v0),
+            "index": v0 if type(v0) is int and -2147483648 <= v0 <= 2147483647 else leaf_Int(v0),
             "item": None if v1 is UNLOADED or v1 is None else s4[type(v1)](v1, waiting),
         }
         if v1 is UNLOADED:
@@ -140,10 +140,9 @@ class Compiler:
     sources: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
-        self._names: dict[str, Any] = {"UNLOADED": UNLOADED, "listed": _listed}
+        self._names: dict[str, Any] = {"UNLOADED": UNLOADED, "INFINITY": math.inf, "listed": _listed}
         self._selections: dict[tuple[str, tuple[int, ...]], str] = {}
         self._steps: dict[tuple[Any, ...], int] = {}
-        self._leaves: dict[str, str] = {}
 
     def function(self, type_: GraphQLObjectType, sets: Any) -> Complete:
         """Compile the function that turns an object of a concrete type into its part of the answer."""
@@ -185,7 +184,7 @@ class Compiler:
         self.sources.append(source)
         # Nothing of the client's text is in it but response keys and names of the schema, each as a literal or checked
         # against the grammar of names.
-        exec(compile(source, f"<{name}>", "exec"), self._names)  # noqa: S102
+        exec(compile(source, f"<{name}>", "exec"), self._names)  # noqa: S102 -- as told above
         return self._names[name]
 
     def _read(self, found: object) -> str:
@@ -221,9 +220,7 @@ class Compiler:
 
     def _leaf(self, type_: GraphQLLeafType, value: str, or_null: str) -> str:
         """Write the serialization of a scalar or an enum: the common case in place, all else by its own function."""
-        slow = self._leaves.get(type_.name)
-        if slow is None:
-            slow = self._leaves[type_.name] = self._name("leaf", _serialize(type_))
+        slow = self._once(f"leaf_{type_.name}", lambda: _serialize(type_))
         match type_.name:
             case "String" | "ID":
                 quick, test = value, f"type({value}) is str"
@@ -232,7 +229,6 @@ class Compiler:
             case "Boolean":
                 quick, test = value, f"{value} is True or {value} is False"
             case "Float":
-                self._names["INFINITY"] = math.inf
                 quick, test = value, f"type({value}) is float and -INFINITY < {value} < INFINITY"
             case _ if isinstance(type_, GraphQLEnumType):
                 definition = type_.extensions.get(DEFINITION)

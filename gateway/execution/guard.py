@@ -132,7 +132,7 @@ class Figures:
 class Analysis:
     """The figures of a document; `visited` counts the selections that were looked at to find them.
 
-    Raises GraphQLError where a fragment spreads itself: there is no end to such a document.
+    Raises Circle where a fragment spreads itself: there is no end to such a document.
     """
 
     def __init__(self, document: DocumentNode, schema: GraphQLSchema) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from gateway.model.arguments import PageArguments
-from gateway.model.errors import ErrorCode, GatewayError, PreconditionFailed
+from gateway.model.errors import ErrorCode, PreconditionFailed, Refusal
 from gateway.model.ids import CONTAINER, ContainerRef, NodeIds, encode_id
 from gateway.model.manifest import ProviderKey
 from gateway.model.node import NodeConnection
@@ -73,14 +73,12 @@ class PreconditionFailedError(ChangeError):
     current_versions: list[ContainerVersion] = attribute("The versions that the containers are at.")
 
 
-def change_error(
-    error: GatewayError, provider: ProviderKey, *, owner: str | None = None, path: list[str] | None = None
-) -> ChangeError:
+def change_error(error: Refusal, provider: ProviderKey, *, owner: str | None = None) -> ChangeError:
     """Turn a refusal into the data that a payload shows."""
     common: dict[str, Any] = {
         "code": error.code,
         "message": error.message,
-        "path": path,
+        "path": None if error.path is None else list(error.path),
         "provider": provider,
         "provider_code": error.provider_code,
         "retryable": error.retryable,

@@ -109,6 +109,15 @@ class Contents:
         """What changes whenever the content does."""
         return self.digest()
 
+    @property
+    def places(self) -> dict[str, int]:
+        """By key of an item, the index of the first slot that it lies in."""
+        found: dict[str, int] = {}
+        for slot in self.slots or ():
+            if slot.item_key is not None:
+                found.setdefault(slot.item_key, slot.index)
+        return found
+
     def release(self) -> None:
         """Part what refers to each other, so that it is gone with the request that read it.
 

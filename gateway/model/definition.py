@@ -36,6 +36,16 @@ class ItemDefinition(Node):
         """The reference of this definition."""
         return DefinitionRef(self.provider.value, self.key)
 
+    @property
+    def family(self) -> str:
+        """The part of its catalogue that it is listed with: what stands before the first colon of its key."""
+        return self.key.partition(":")[0] if ":" in self.key else ""
+
+    @property
+    def fits(self) -> Sequence[str]:
+        """The slots that it is made for, in words that are the provider's own and unique in its catalogue."""
+        return ()
+
 
 @graph_type
 class DefinitionEdge:

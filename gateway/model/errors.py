@@ -23,8 +23,9 @@ GatewayError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import strawberry
 
@@ -90,7 +91,31 @@ class GatewayError(Exception):
 
 
 class Refusal(GatewayError):
-    """The request cannot be granted as it stands."""
+    """The request cannot be granted as it stands.
+
+    Of a write, `path` is where in its input the fault lies, and `others` are the further faults of the same input.
+    """
+
+    path: tuple[str, ...] | None = None
+    others: tuple[Refusal, ...] = ()
+
+    def at(self, *path: str) -> Self:
+        """Tell where in the input the fault lies."""
+        self.path = path
+        return self
+
+    @property
+    def all(self) -> tuple[Refusal, ...]:
+        """Every fault of the input."""
+        return (self, *self.others)
+
+
+def refuse(faults: Sequence[Refusal]) -> None:
+    """Raise the first of these, the others with it; nothing where there are none."""
+    if faults:
+        first, *others = faults
+        first.others = tuple(others)
+        raise first
 
 
 class Unauthenticated(Refusal):

@@ -68,11 +68,29 @@ class FactRef(NamedTuple):
     key: str
 
 
+class PlaceRef(NamedTuple):
+    """Where in a container an item lies."""
+
+    provider: str
+    owner: str
+    container: str
+    item: str
+
+
 class NodeIds(NamedTuple):
     """Some things by their opaque ids; the provider is that of the change that they came from."""
 
     provider: str
     ids: tuple[str, ...]
+
+
+ME = "me"
+"""What stands in an owner's key for the account of the credential in use: alone, or behind the last slash."""
+
+
+def is_me(key: str) -> bool:
+    """Say whether an owner's key means the caller's own account."""
+    return key.rpartition("/")[2] == ME
 
 
 @functools.lru_cache(100_000)

@@ -9,7 +9,7 @@ from gateway.model.arguments import ItemArguments, ItemFilter, ItemOrder, fold
 from gateway.model.definition import ItemDefinition
 from gateway.model.ids import DefinitionRef
 from gateway.model.item import Item
-from gateway.model.paging import Part, Window, part_of
+from gateway.model.paging import Part, Position, Window, part_of
 from gateway.model.positions import position_of, position_of_total
 from gateway.model.relations import UNLOADED
 
@@ -48,8 +48,10 @@ def definitions_needed(items: Iterable[Item], wanted: ItemFilter, order: ItemOrd
     return list({ref: None for item in items if (ref := item.definition_ref) is not None})
 
 
-def list_items(items: Sequence[Item], asked: ItemArguments, definitions: Definitions) -> Part[Item]:
-    """Filter, order and cut a list of items."""
+def list_items(
+    items: Sequence[Item], asked: ItemArguments, definitions: Definitions, places: Mapping[str, int] | None = None
+) -> Part[Item]:
+    """Filter, order and cut a list of items; natural order goes by their `places`, by key, where there are any."""
     wanted, order = asked.passing, asked.order
 
     def behind(item: Item) -> ItemDefinition | None:
@@ -57,7 +59,12 @@ def list_items(items: Sequence[Item], asked: ItemArguments, definitions: Definit
         return None if ref is None else definitions.get(ref)
 
     found = [item for item in items if passes(item, wanted, behind(item))]
-    return part_of(found, asked.window, position=lambda item: position_of(item, order, folded_name(item, behind(item))))
+
+    def position(item: Item) -> Position:
+        placed = position_of(item, order, folded_name(item, behind(item)))
+        return placed if places is None or order is not ItemOrder.NATURAL else placed._replace(value=places[item.key])
+
+    return part_of(found, asked.window, position=position)
 
 
 def total_up(

@@ -9,6 +9,8 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from aiodataloader import DataLoader
 
+from gateway.model.errors import GatewayError
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -199,3 +201,19 @@ def _retrieved(future: asyncio.Future[Any]) -> None:
     """Mark an error as seen: nobody may be left who waits for it, and that is no news for the log."""
     if not future.cancelled():
         future.exception()
+
+
+async def each(keys: Sequence[K], read: Callable[[K], Awaitable[V]]) -> dict[K, V | GatewayError | None]:
+    """Read every key at once; one that fails does so alone."""
+    if len(keys) == 1:
+        try:
+            return {keys[0]: await read(keys[0])}
+        except GatewayError as error:
+            return {keys[0]: error}
+    found = await asyncio.gather(*map(read, keys), return_exceptions=True)
+    results: dict[K, V | GatewayError | None] = {}
+    for key, entry in zip(keys, found, strict=True):
+        if isinstance(entry, BaseException) and not isinstance(entry, GatewayError):
+            raise entry
+        results[key] = entry
+    return results

@@ -62,10 +62,14 @@ def decode_cursor(cursor: str, order: str) -> Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which part of a list is wanted: `size` entries after `after`, or, `backwards`, as many before `before`."""
+    """Which part of a list is wanted: `size` entries after `after`, or, `backwards`, as many before `before`.
+
+    `skip` entries are passed over first: for callers who number their pages, of the catalogue alone.
+    """
 
     order: str
     size: int
+    skip: int = 0
     after: Position | None = None
     before: Position | None = None
     backwards: bool = False
@@ -112,7 +116,8 @@ def part_of(entries: Sequence[T], asked: Window, *, position: Callable[[T], Posi
         for pair in placed
         if (after is None or _place(pair[0]) > _place(after)) and (before is None or _place(pair[0]) < _place(before))
     ]
-    return trimmed(within[-asked.size - 1 :] if asked.backwards else within[: asked.size + 1], asked, total=len(placed))
+    found = within[-asked.size - 1 :] if asked.backwards else within[asked.skip : asked.skip + asked.size + 1]
+    return trimmed(found, asked, total=len(placed))
 
 
 def trimmed(found: list[tuple[Position, T]], asked: Window, *, total: int | None = None) -> Part[T]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from gateway.model.arguments import ContainerKind
+from gateway.model.change import ChangeSet
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
-from gateway.model.errors import Forbidden, GatewayError
-from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
+from gateway.model.errors import Forbidden, GatewayError, Internal
+from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.owner import InventoryOwner
@@ -21,6 +23,9 @@ from gateway.telemetry import Figure
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Gives the time, in UTC."""
 
 Results: TypeAlias = Mapping[K, V | GatewayError | None]
 """The answer to a batch: a value, an error, or None for what does not exist, per key; a missing key reads as None."""
@@ -34,8 +39,12 @@ class Session(Protocol):
     Of an `Asked`, `ref` and `arguments` are as its method tells.
     """
 
-    async def identity(self) -> str:
-        """Give the key of the owner whose credential this is; Unauthenticated without one."""
+    async def identity(self, key: str) -> str:
+        """Give the key of the owner that `key`, with `me` in it, means; Unauthenticated without a credential."""
+        ...
+
+    async def renew(self) -> str:
+        """Make a new secret of the short-lived kind from the long-lived one of the credential."""
         ...
 
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
@@ -165,6 +174,7 @@ class Minted:
     secret: str
     label: str
     facts: object
+    expires_at: datetime | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -176,6 +186,28 @@ class Holdings:
     items: list[Item] = field(default_factory=list[Item])
 
 
+@dataclass(slots=True, kw_only=True)
+class Stock:
+    """Items of an owner that lie in no container, as a service tells them in one document.
+
+    With `whole`, all others that the store has of the owner are gone; `gone` are the keys of those that are told to be.
+    """
+
+    owner: OwnerRef
+    items: list[Item]
+    gone: list[str]
+    whole: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Catalogue:
+    """A family of definitions, whole: others of it that the store has are gone."""
+
+    provider: str
+    family: str
+    definitions: list[ItemDefinition]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """A document of the provider's own about an owner."""
@@ -184,7 +216,7 @@ class Fact:
     value: object
 
 
-Record: TypeAlias = InventoryOwner | Holdings | Fact | ItemDefinition | Container
+Record: TypeAlias = InventoryOwner | Holdings | Stock | Fact | ItemDefinition | Catalogue | Container
 """What an import brings; a Container alone is made where it is missing, and left as it is where it stands."""
 
 
@@ -207,13 +239,6 @@ class Rules(Protocol):
         """Raise InvalidInput where this cannot be a definition's key."""
         ...
 
-    def contents(self, container: Container, children: Sequence[Container], items: Sequence[Item]) -> Contents:
-        """Lay out what lies in a container and, for containers of slots, in its direct children.
-
-        `items` are those of the container and of its children, in natural order.
-        """
-        ...
-
     def scopes_for(self, read: str, kind: str) -> tuple[str, ...]:
         """Give the scopes that a credential needs for a read: a method of `Session`, and the kind of thing read."""
         ...
@@ -224,6 +249,31 @@ class Rules(Protocol):
 
     def lacking(self, scopes: Sequence[str]) -> Forbidden:
         """Refuse for want of scopes, in the service's own words."""
+        ...
+
+    def own_key(self, holder: str, key: str) -> str:
+        """Give the owner's key that `key`, with `me` in it, means for the holder of a credential; InvalidInput."""
+        ...
+
+    def may_read(self, holder: str, owner: str) -> bool:
+        """Say whether the holder of a credential may know of an owner; else it is unknown."""
+        ...
+
+    def may_write(self, holder: str, owner: str) -> bool:
+        """Say whether the holder of a credential may change an owner's inventory."""
+        ...
+
+    def fault_code(self, part: str | None, *, expired: bool) -> str | None:
+        """Give the service's own word for a credential's part that is unknown or has expired; None, for none at all."""
+        ...
+
+    def shared_by(self, owner: str) -> str | None:
+        """Give the owner whose documents, and family of definitions, an inventory is laid over; None without such."""
+        ...
+
+    @property
+    def RENEWED(self) -> Mapping[str, str]:  # noqa: N802 -- a module is the implementation
+        """Which part of a credential is made anew in exchange for which."""
         ...
 
     @property
@@ -247,6 +297,111 @@ class Wanted:
     issued_at: datetime
     expires_at: datetime | None
     limits: tuple[str, ...]
+
+
+class Reader(Protocol):
+    """What a provider reads of the store; each method takes a whole batch, and leaves out what is not there."""
+
+    async def owners(self, refs: Sequence[OwnerRef]) -> Mapping[OwnerRef, InventoryOwner]:
+        """Give owners."""
+        ...
+
+    async def facts(self, refs: Sequence[FactRef]) -> Mapping[FactRef, object]:
+        """Give documents about owners."""
+        ...
+
+    async def containers(self, refs: Sequence[ContainerRef]) -> Mapping[ContainerRef, Container]:
+        """Give containers."""
+        ...
+
+    async def contents(
+        self, refs: Sequence[ContainerRef]
+    ) -> Mapping[ContainerRef, tuple[Container, list[Container], list[Item]]]:
+        """Give containers with their direct children, and what lies directly in any of them, in natural order."""
+        ...
+
+    async def items(self, refs: Sequence[ItemRef]) -> Mapping[ItemRef, Item]:
+        """Give holdings."""
+        ...
+
+    async def definitions(self, refs: Sequence[DefinitionRef]) -> Mapping[DefinitionRef, ItemDefinition | Internal]:
+        """Give catalogue entries; one that cannot be read is an error."""
+        ...
+
+    async def count_definitions(self, provider: str, family: str) -> int:
+        """Count a family of definitions."""
+        ...
+
+
+class Storage(Reader, Protocol):
+    """The store, as a provider's own part of the local backend sees it."""
+
+    def writing(self, *refs: OwnerRef) -> AbstractAsyncContextManager[Writing]:
+        """Open a transaction that holds these owners' locks; it is undone by any exception.
+
+        Within a transaction it is that one.
+        """
+        ...
+
+
+class Writing(Storage, Protocol):
+    """What a provider changes in the store, in one transaction that holds the owner's lock."""
+
+    async def put_facts(self, facts: Iterable[Fact]) -> None:
+        """Make or replace documents about owners."""
+        ...
+
+    async def record(
+        self,
+        ref: OwnerRef,
+        verb: str,
+        body: object,
+        *,
+        at: datetime,
+        transaction_id: str | None = None,
+        input_hash: str | None = None,
+    ) -> int:
+        """Append to the owner's change log; `body` is a change set, or any JSON."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Written:
+    """What a verb did: the change set, and the other parts of its payload by name."""
+
+    changes: ChangeSet
+    payload: dict[str, Any]
+
+
+class Local(Protocol):
+    """A provider's own part of the local backend: what the store alone cannot tell, and the verbs.
+
+    What a provider has no need of, `backends.plain.Plain` does.
+    """
+
+    def lays(self, key: str) -> bool:
+        """Say whether only its contents tell which items lie in a container of this key: the items do not."""
+        ...
+
+    async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
+        """Lay out what lies in containers, within a transaction or without."""
+        ...
+
+    async def facts(self, store: Storage, refs: Sequence[FactRef]) -> Results[FactRef, object]:
+        """Give documents about owners, as they stand now."""
+        ...
+
+    async def places(self, store: Storage, refs: Sequence[SlotRef]) -> Mapping[SlotRef, str]:
+        """Give, of slots that exist, the words that `ItemDefinition.fits` has for them."""
+        ...
+
+    async def write(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Written:
+        """Carry out a verb, within the transaction; `change` is its input, whose shared part is seen to already."""
+        ...
+
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> dict[str, Any]:
+        """Give the parts of a verb's payload, beside its change set, as they stand now: it was carried out before."""
+        ...
 
 
 class Archive(Protocol):
@@ -275,9 +430,14 @@ class Archive(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Owned:
-    """All that the store has of one owner."""
+    """All that the store has of one owner.
+
+    `shared` are the documents, and `catalogue` the definitions, that its inventory is laid over: see `Rules.shared_by`.
+    """
 
     owner: InventoryOwner
     facts: list[Fact]
     containers: list[Container]
     items: list[Item]
+    shared: list[Fact]
+    catalogue: list[ItemDefinition]

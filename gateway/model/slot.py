@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +49,19 @@ class Slot(Node):
     def item_ref(self) -> ItemRef | None:
         """The reference of what lies here."""
         return None if self.item_key is None else ItemRef(*self.container.owner, self.item_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where in a container an item lies: the container is None where it lies in none of its slots."""
+
+    container: Container | None
+    slots: list[Slot]
+
+    @property
+    def slot(self) -> Slot | None:
+        """The first of the slots."""
+        return self.slots[0] if self.slots else None
 
 
 shape(Slot, "index", "key", "container", "item", "item_key", "name", "is_required", "allocated_at")

@@ -11,11 +11,14 @@ from starlette.routing import Route
 from gateway.backends.limiter import Limiter
 from gateway.model.errors import GatewayError
 from gateway.model.manifest import Manifest
-from gateway.model.ports import Archive, Backend, Rules
+from gateway.model.ports import Archive, Backend, Clock, Local, Rules
 from gateway.transport.client import Client
 
 Dialect = Callable[[Backend, Limiter | None], list[Route]]
 """Make the routes of a provider's own REST dialect over a backend; without a limiter, callers are not held back."""
+
+Serve = Callable[[Clock, float], Local]
+"""Make the provider's own part of the local backend from a clock, and the seconds for which a mint stays pending."""
 
 Connect = Callable[[Client, Mapping[str, str], float], Backend]
 """Make the upstream backend from a client, the service's base URLs by host name, and the seconds for which what a
@@ -24,18 +27,26 @@ credential has read is kept for it."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One provider, whole: `types` are all that its backends return, `judge` reads its error answers."""
+    """One provider, whole.
+
+    `types` are the graph types that its backends return, `documents` what else the store keeps of it, `owners` those of
+    the types that tell about an owner; `judge` reads the service's error answers.
+    """
 
     manifest: Manifest
     types: tuple[type, ...]
-    account: type
+    documents: tuple[type, ...]
+    owners: tuple[type, ...]
     rules: Rules
+    local: Serve
     archive: Archive
     judge: Callable[[httpx.Response], GatewayError | None]
     connect: Connect
     routes: Dialect
     demo: str
     """The package whose `demo.json`, in the service's own format, `--demo` starts with."""
+    demo_owner: str
+    """The owner among the samples whom `--demo` makes credentials for."""
 
     @property
     def key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.backends.plain import Plain
 from gateway.providers.guildwars2 import archive, rest, rules, upstream
 from gateway.providers.guildwars2.manifest import MANIFEST
 from gateway.providers.guildwars2.types import TYPES, GuildWars2Account
@@ -10,11 +11,14 @@ from gateway.providers.provider import Provider
 PROVIDER = Provider(
     manifest=MANIFEST,
     types=TYPES,
-    account=GuildWars2Account,
+    documents=(),
+    owners=(GuildWars2Account,),
     rules=rules,
+    local=lambda clock, mint_delay: Plain(rules.contents),
     archive=archive,
     judge=upstream.judge,
     connect=lambda client, base_urls, keep: upstream.Upstream(client, base_urls["default"], account_cache=keep),
     routes=rest.routes,
     demo="gateway.providers.guildwars2",
+    demo_owner="Tester.1234",
 )

@@ -35,7 +35,6 @@ from gateway.providers.guildwars2.wire import (
     WireInventory,
     WireItem,
     WireMaterial,
-    leftover,
     parse_account,
     parse_character,
     parse_inventory,
@@ -51,6 +50,7 @@ from gateway.providers.guildwars2.wire import (
     render_slots,
     storage,
 )
+from gateway.providers.leftovers import leftover
 
 T = TypeVar("T")
 

@@ -31,7 +31,7 @@ from gateway.model.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, OwnerRef
+from gateway.model.ids import ME, ContainerRef, DefinitionRef, FactRef, OwnerRef
 from gateway.model.owner import ACCOUNT, CREDENTIAL
 from gateway.model.paging import PAGE_CAP
 from gateway.model.ports import Backend, Session
@@ -320,7 +320,7 @@ def _key(request: Request) -> str | None:
 
 async def _admit(call: Call, scopes: Sequence[str]) -> None:
     try:
-        call.owner = OwnerRef(PROVIDER, await call.session.identity())
+        call.owner = OwnerRef(PROVIDER, await call.session.identity(ME))
     except InvalidInput:
         # It holds what no key can.
         raise Refused(401, "Invalid access token") from None

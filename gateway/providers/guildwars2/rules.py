@@ -17,6 +17,7 @@ from joserfc.jwk import OctKey
 from gateway.model.arguments import ContainerKind
 from gateway.model.container import Container, Contents
 from gateway.model.errors import Forbidden, InvalidInput
+from gateway.model.ids import ME
 from gateway.model.item import Item
 from gateway.model.owner import CREDENTIAL
 from gateway.model.ports import Minted, Wanted
@@ -288,4 +289,37 @@ def mint(wanted: Wanted) -> Minted:
         expires_at=wanted.expires_at if subtoken else None,
         urls=list(wanted.limits) or None,
     )
-    return Minted(secret=secret, label=token_id, facts=facts)
+    return Minted(secret=secret, label=token_id, facts=facts, expires_at=wanted.expires_at)
+
+
+RENEWED: Mapping[str, str] = {}
+"""Which part of a credential is made anew in exchange for which: none."""
+
+
+def own_key(holder: str, key: str) -> str:
+    """Give the account of the holder of a key; InvalidInput for anything but `me`."""
+    if key != ME:
+        check_owner(key)
+    return holder
+
+
+def may_read(holder: str, owner: str) -> bool:
+    """Say whether it is the holder's own account: a key tells of no other."""
+    return holder == owner
+
+
+def may_write(holder: str, owner: str) -> bool:
+    """Say whether it is the holder's own account, though nothing can be written."""
+    return holder == owner
+
+
+def fault_code(part: str | None, *, expired: bool) -> str | None:
+    """Tell that the service has no words of its own for keys that are no good."""
+    del part, expired
+    return None
+
+
+def shared_by(owner: str) -> str | None:
+    """Tell that accounts lie over nothing that they share."""
+    del owner
+    return None

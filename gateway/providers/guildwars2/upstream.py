@@ -32,7 +32,7 @@ from gateway.model.errors import (
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.listing import Definitions, definitions_needed, list_items, total_up
-from gateway.model.loader import Loader
+from gateway.model.loader import Loader, each
 from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKey
 from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import ACCOUNT, CREDENTIAL, InventoryOwner
@@ -374,8 +374,15 @@ class UpstreamSession:
 
     # --- whose --------------------------------------------------------------------------------------------------------
 
-    async def identity(self) -> str:
+    async def identity(self, key: str) -> str:
         """Give the account's name; asked once of the service, then known by the credential's hash."""
+        return rules.own_key(await self._account(), key)
+
+    async def renew(self) -> str:
+        """Refuse: keys of the service are not renewed."""
+        raise Unsupported("Keys of Guild Wars 2 are not renewed.")
+
+    async def _account(self) -> str:
         if self._mine is None and self._credential:
             self._mine = self._upstream.identities.get(self._credential.partition)
         if self._mine is None:
@@ -387,11 +394,11 @@ class UpstreamSession:
 
     async def _own(self, owner: str) -> bool:
         """Tell whether this is the account of the key: of no other can anything be read."""
-        return await self.identity() == owner
+        return await self._account() == owner
 
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
         """Give the account of the key."""
-        mine = await self.identity()
+        mine = await self._account()
         found: dict[OwnerRef, InventoryOwner] = {}
         for ref in refs:
             if ref.owner == mine:
@@ -401,7 +408,7 @@ class UpstreamSession:
 
     async def facts_by_key(self, refs: Sequence[FactRef]) -> Results[FactRef, object]:
         """Give the account, a character's summary, or what the service tells about the key."""
-        return await _each(refs, self._fact)
+        return await each(refs, self._fact)
 
     async def _fact(self, ref: FactRef) -> object | None:
         if not await self._own(ref.owner):
@@ -419,7 +426,7 @@ class UpstreamSession:
 
     async def visibility_by_owner(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, bool]:
         """Tell whether the key has the scopes that the inventory takes."""
-        return await _each(refs, self._visible)
+        return await each(refs, self._visible)
 
     async def _visible(self, ref: OwnerRef) -> bool | None:
         if not await self._own(ref.owner):
@@ -431,7 +438,7 @@ class UpstreamSession:
 
     async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
         """Give containers; a character costs its inventory, which tells that it exists, and what it carries."""
-        return await _each(refs, self._container)
+        return await each(refs, self._container)
 
     async def _container(self, ref: ContainerRef) -> Container | None:
         if not await self._own(ref.owner):
@@ -475,7 +482,7 @@ class UpstreamSession:
 
     async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List the characters by name, then the account's storage."""
-        return await _each(asked, self._top_level)
+        return await each(asked, self._top_level)
 
     async def _top_level(self, asked: Asked) -> ContainerConnection | None:
         owner = cast("OwnerRef", asked.ref)
@@ -497,11 +504,11 @@ class UpstreamSession:
 
     async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List a character's bags, or the sections of the material storage."""
-        return await _each(asked, self._children)
+        return await each(asked, self._children)
 
     async def descendants_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List what lies below: no container here has grandchildren."""
-        return await _each(asked, self._children)
+        return await each(asked, self._children)
 
     async def _children(self, asked: Asked) -> ContainerConnection | None:
         ref = cast("ContainerRef", asked.ref)
@@ -519,7 +526,7 @@ class UpstreamSession:
 
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Read what lies in containers."""
-        return await _each(refs, self._contents_of)
+        return await each(refs, self._contents_of)
 
     async def _contents_of(self, ref: ContainerRef) -> Contents | None:
         return await self._read_contents(ref) if await self._own(ref.owner) else None
@@ -563,7 +570,7 @@ class UpstreamSession:
 
     async def items_by_key(self, refs: Sequence[ItemRef]) -> Results[ItemRef, Item]:
         """Give holdings, by the container that their key names."""
-        return await _each(refs, self._item)
+        return await each(refs, self._item)
 
     async def _item(self, ref: ItemRef) -> Item | None:
         if not await self._own(ref.owner):
@@ -574,7 +581,7 @@ class UpstreamSession:
 
     async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List what lies directly in containers."""
-        return await _each(asked, self._items_in)
+        return await each(asked, self._items_in)
 
     async def _items_in(self, asked: Asked) -> ItemConnection | None:
         ref = cast("ContainerRef", asked.ref)
@@ -583,7 +590,7 @@ class UpstreamSession:
 
     async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List all holdings; it takes every character's inventory and all storage."""
-        return await _each(asked, self._items_of)
+        return await each(asked, self._items_of)
 
     async def _items_of(self, asked: Asked) -> ItemConnection | None:
         owner = cast("OwnerRef", asked.ref)
@@ -643,7 +650,7 @@ class UpstreamSession:
 
     async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
         """Sum quantities over all containers."""
-        return await _each(asked, self._totals)
+        return await each(asked, self._totals)
 
     async def _totals(self, asked: Asked) -> DefinitionConnection | None:
         owner = cast("OwnerRef", asked.ref)
@@ -656,7 +663,7 @@ class UpstreamSession:
 
     async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> Results[OwnershipRef, bool]:
         """Tell whether any container holds one."""
-        return await _each(refs, self._holds)
+        return await each(refs, self._holds)
 
     async def _holds(self, ref: OwnershipRef) -> bool | None:
         if not await self._own(ref.owner):
@@ -738,19 +745,3 @@ def _may_be_one_id(error: GatewayError) -> bool:
 def _halves(refs: Sequence[DefinitionRef]) -> list[Sequence[DefinitionRef]]:
     middle = len(refs) // 2
     return [refs[:middle], refs[middle:]]
-
-
-async def _each(keys: Sequence[K], read: Callable[[K], Awaitable[T]]) -> dict[K, T | GatewayError | None]:
-    """Read every key at once; one that fails does so alone."""
-    if len(keys) == 1:
-        try:
-            return {keys[0]: await read(keys[0])}
-        except GatewayError as error:
-            return {keys[0]: error}
-    found = await asyncio.gather(*map(read, keys), return_exceptions=True)
-    results: dict[K, T | GatewayError | None] = {}
-    for key, entry in zip(keys, found, strict=True):
-        if isinstance(entry, BaseException) and not isinstance(entry, GatewayError):
-            raise entry
-        results[key] = entry
-    return results

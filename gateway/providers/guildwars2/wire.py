@@ -53,6 +53,7 @@ from gateway.providers.guildwars2.types import (
     GuildWars2Storage,
     GuildWars2Token,
 )
+from gateway.providers.leftovers import merged
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -979,57 +980,3 @@ def render_character(summary: GuildWars2CharacterSummary, *, whole: bool = True)
 def render_token(token: GuildWars2Token) -> dict[str, Any]:
     """Write `/v2/tokeninfo` in the newest schema."""
     return _builtins(_written(WireToken, token, issued_at=_when(token.issued_at), expires_at=_when(token.expires_at)))
-
-
-# --- what the contract does not know ----------------------------------------------------------------------------------
-
-
-def leftover(read: object, written: object) -> dict[str, Any] | None:
-    """Give what a payload holds that its rendering lacks: objects by key, lists of equal length by index."""
-    # Nearly always nothing is left, and this tells so at a tenth of the cost.
-    found = None if read == written else _leftover(read, written)
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
-
-
-_NOTHING = object()
-
-
-def _leftover(read: object, written: object) -> object:
-    if isinstance(read, dict) and isinstance(written, dict):
-        left: dict[str, Any] = {}
-        for name, part in cast("dict[str, Any]", read).items():
-            over = _leftover(part, cast("dict[str, Any]", written)[name]) if name in written else part
-            # A null that we leave out is no loss.
-            if over is not _NOTHING and not (over is None and name not in written):
-                left[name] = over
-        return left or _NOTHING
-    if (
-        isinstance(read, list)
-        and isinstance(written, list)
-        and len(cast("list[Any]", read)) == len(cast("list[Any]", written))
-    ):
-        pairs = zip(cast("list[Any]", read), cast("list[Any]", written), strict=True)
-        by_index = {str(index): over for index, (a, b) in enumerate(pairs) if (over := _leftover(a, b)) is not _NOTHING}
-        return {_BY_INDEX: by_index} if by_index else _NOTHING
-    return _NOTHING
-
-
-_BY_INDEX = "[]"
-
-
-def merged(written: Any, extra: Any) -> Any:
-    """Put back into a rendering what `leftover` found."""
-    if not isinstance(extra, dict):
-        return written
-    more = cast("dict[str, Any]", extra)
-    if isinstance(written, list):
-        by_index = cast("dict[str, Any]", more.get(_BY_INDEX, {}))
-        parts = enumerate(cast("list[Any]", written))
-        return [merged(part, by_index.get(str(index))) for index, part in parts]
-    if isinstance(written, dict):
-        known = cast("dict[str, Any]", written)
-        return {
-            **{name: merged(part, more.get(name)) for name, part in known.items()},
-            **{name: part for name, part in more.items() if name not in known},
-        }
-    return written

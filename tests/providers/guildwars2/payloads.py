@@ -12,6 +12,7 @@ from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.ids import OwnerRef
 from gateway.model.item import Item
+from gateway.model.owner import InventoryOwner
 from gateway.model.ports import Fact, Holdings, Owned
 from gateway.providers.guildwars2 import archive
 from gateway.providers.guildwars2.wire import render_definition
@@ -80,10 +81,10 @@ def owned(kind: str, payload: object) -> Owned:
                 items += record.items
             case Container():
                 containers.setdefault(record.key, record)
-            case ItemDefinition():
-                raise AssertionError("a document of an account has no definitions")
+            case InventoryOwner():
+                found = Owned(owner=record, facts=facts, containers=[], items=items, shared=[], catalogue=[])
             case _:
-                found = Owned(owner=record, facts=facts, containers=[], items=items)
+                raise AssertionError("a document of an account has nothing else")
     assert found is not None
     found.containers = sorted(containers.values(), key=lambda container: container.sort)
     return found

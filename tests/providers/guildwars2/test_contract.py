@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from collections import defaultdict
 from pathlib import Path
 
 from gateway.providers import guildwars2
+from tests.providers.contract import behaviours, check_readme
 
 HERE = Path(__file__).parent
 BEHAVIOURS = {
@@ -46,32 +44,10 @@ BEHAVIOURS = {
 }
 
 
-def every_test() -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
-    for path in HERE.glob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                assert node.name not in found, f"two tests are called {node.name}"
-                found[node.name] = node
-    return found
-
-
 def test_every_behaviour_of_the_contract_has_a_test_that_names_it() -> None:
-    named: dict[int, list[str]] = defaultdict(list)
-    for name, node in every_test().items():
-        for number in re.findall(r"Behaviour (\d+)", ast.get_docstring(node) or ""):
-            named[int(number)].append(name)
-    assert sorted(named) == sorted(BEHAVIOURS)
+    assert sorted(behaviours(HERE)) == sorted(BEHAVIOURS)
     assert set(BEHAVIOURS) == set(range(1, 33))
 
 
 def test_the_readme_names_tests_and_places_that_exist() -> None:
-    folder = Path(guildwars2.__file__).parent
-    text = (folder / "README.md").read_text()
-    known = every_test()
-    mentioned = re.findall(r"`(test_\w+)`", text)
-    assert len(mentioned) > 30
-    assert [name for name in mentioned if name not in known] == []
-    for module, name in re.findall(r"`(\w+)\.(\w+)`", text):
-        if (folder / f"{module}.py").exists():
-            assert re.search(rf"\b{name}\b", (folder / f"{module}.py").read_text()), f"{module}.{name}"
+    check_readme(guildwars2, HERE, least=31)

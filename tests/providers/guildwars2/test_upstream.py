@@ -287,7 +287,8 @@ async def test_documents_that_were_refused_in_passing_wait_together(service: Ser
     async with fronted(service, second_look=0.2) as far:
         (await far.me(STORAGE)).whole()
     assert len(service.requests) == 7
-    assert 0.2 <= service.times[-1] - service.times[0] < 0.4
+    # Three waits, one after the other, would take 0.6 s.
+    assert 0.2 <= service.times[-1] - service.times[0] < 0.6
 
 
 async def test_there_is_no_second_look_without_time_for_it(service: Service) -> None:

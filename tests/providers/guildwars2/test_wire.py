@@ -18,6 +18,7 @@ from gateway.model.errors import UpstreamInvalid
 from gateway.providers.guildwars2 import rules, wire
 from gateway.providers.guildwars2.catalogue import ENDPOINTS
 from gateway.providers.guildwars2.types import CharacterContents, GuildWars2Item
+from gateway.providers.leftovers import leftover, merged
 from tests.providers.guildwars2.payloads import CANONICAL, CATALOGUE, FOLDER, OTHERS, OWNED, REF, raw, rewritten, sample
 
 # --- the samples ------------------------------------------------------------------------------------------------------
@@ -343,20 +344,20 @@ def minus_nulls(read: Any, written: Any) -> Any:
 @given(data=st.data(), read=OBJECTS)
 def test_what_is_left_over_put_back_gives_what_was_read(data: st.DataObject, read: dict[str, Any]) -> None:
     written = data.draw(known_part(read))
-    assert wire.merged(written, wire.leftover(read, written)) == minus_nulls(read, written)
+    assert merged(written, leftover(read, written)) == minus_nulls(read, written)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(read=OBJECTS)
 def test_nothing_is_left_over_of_what_is_written_whole(read: dict[str, Any]) -> None:
-    assert wire.leftover(read, read) is None
-    assert wire.merged(read, None) == read
+    assert leftover(read, read) is None
+    assert merged(read, None) == read
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(read=OBJECTS, written=OBJECTS)
 def test_what_is_written_is_never_changed_by_what_is_left_over(read: dict[str, Any], written: dict[str, Any]) -> None:
-    assert holds(wire.merged(written, wire.leftover(read, written)), written)
+    assert holds(merged(written, leftover(read, written)), written)
 
 
 def holds(whole: Any, written: Any) -> bool:

@@ -48,8 +48,9 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 class Codec:
     """Writes graph types as the name of the type and JSON text, and reads them back.
 
-    For each of the concrete `types`, and each type nested in them, a msgspec Struct is made of the plain attributes
-    that are not columns; relations and computed fields are never written, nor is an attribute at its default.
+    `types` are graph types, and dataclasses that only the store knows. For each, and each type nested in them, a
+    msgspec Struct is made of the plain attributes that are not columns; relations and computed fields are never
+    written, nor is an attribute at its default.
     """
 
     def __init__(self, types: Iterable[type[Any]]) -> None:
@@ -59,7 +60,8 @@ class Codec:
         self.makers = Makers()
         self._encoder = msgspec.json.Encoder()
         for stored in types:
-            name = get_object_definition(stored, strict=True).name
+            definition = get_object_definition(stored)
+            name = definition.name if definition else stored.__name__
             shape = self._shape(stored)
             decoder = msgspec.json.Decoder(cast("type[Any]", shape.struct))
             if name in self.makers and stored not in self._by_type:
@@ -136,7 +138,7 @@ class Codec:
             return Any, None, None
         if _is_interface(annotation):
             return self._converted_union(tuple(_implementations(annotation)), tagged=True)
-        if _is_graph_type(annotation):
+        if _is_object(annotation):
             shape = self._shape(annotation)
             return shape.struct, shape.pack, shape.unpack
         origin, arguments = get_origin(annotation), get_args(annotation)
@@ -166,10 +168,10 @@ class Codec:
         there: dict[type[Any], Convert] = {}
         back: dict[type[Any], Convert] = {}
         written: list[Any] = []
-        tagged = tagged or sum(_is_graph_type(arm) for arm in arms) > 1
+        tagged = tagged or sum(_is_object(arm) for arm in arms) > 1
         for arm in arms:
             made, pack, unpack = self._converted(arm)
-            if _is_graph_type(arm) and tagged:
+            if _is_object(arm) and tagged:
                 # Only the tag tells the arms of a union apart in JSON.
                 shape = self._shape(arm)
                 made = msgspec.defstruct(
@@ -287,6 +289,10 @@ class _Shape:
 
 def _is_graph_type(annotation: Any) -> bool:
     return isinstance(annotation, type) and get_object_definition(annotation) is not None
+
+
+def _is_object(annotation: Any) -> bool:
+    return _is_graph_type(annotation) or (isinstance(annotation, type) and dataclasses.is_dataclass(annotation))
 
 
 def _is_interface(annotation: Any) -> bool:

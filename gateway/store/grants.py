@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
-from sqlalchemy import BigInteger, bindparam, insert, or_, select, update
+from sqlalchemy import BigInteger, bindparam, delete, insert, or_, select, update
 
 from gateway.model.errors import Conflict
 from gateway.model.ids import OwnerRef
@@ -19,6 +19,9 @@ from gateway.store.engine import Database
 from gateway.store.rows import checked, stamp, storable
 from gateway.store.tables import GRANTS, TEXT
 from gateway.store.writes import Writer
+
+_REMEMBERED = timedelta(days=30)
+"""How long a credential that has expired can be told from one that never was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class Grants:
         label: str,
         scopes: Sequence[str],
         facts: object,
+        made_at: datetime,
         expires_at: datetime | None,
     ) -> None:
         """Keep a credential; Conflict where the secret is known, or the label names one that is not revoked."""
@@ -65,13 +69,15 @@ class Grants:
                 "scopes": orjson.dumps(list(scopes)).decode(),
                 "type": type_name,
                 "details": details,
-                "created_at": microseconds(datetime.now(UTC)),
+                "created_at": microseconds(made_at),
                 "expires_at": stamp(expires_at, "expires_at"),
                 "revoked_at": None,
             }
         )
         async with self._database.writing() as connection:
             await Writer(self._codec, connection).lock(OwnerRef(provider, ""))
+            old = {"at_provider": provider, "before": microseconds(made_at - _REMEMBERED)}
+            await connection.execute(_FORGET, old)
             known = {"at_provider": provider, "hashed": row["hash"], "labelled": label}
             if (await connection.execute(_TAKEN, known)).first() is not None:
                 raise Conflict(f"There is a credential called {label!r} already.")
@@ -136,6 +142,8 @@ _FIND = select(GRANTS.c.owner_key, GRANTS.c.scopes, GRANTS.c.type, GRANTS.c.deta
 )
 
 _TAKEN = select(GRANTS.c.hash).where(_PROVIDER, or_(_HASH, _LABEL & GRANTS.c.revoked_at.is_(None)))
+
+_FORGET = delete(GRANTS).where(_PROVIDER, GRANTS.c.expires_at < bindparam("before", type_=BigInteger()))
 
 _LISTED = (
     select(

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    exists,
     func,
     literal,
     null,
@@ -42,7 +43,7 @@ from gateway.model.paging import NAME, NATURAL, Position, Window
 from gateway.model.positions import UNKNOWN_LAST
 from gateway.store.arrays import one_of, packed_texts, unpacked
 from gateway.store.rows import CONTAINER_COLUMNS, ITEM_COLUMNS, storable
-from gateway.store.tables import CONTAINERS, DEFINITIONS, ITEMS, TEXT
+from gateway.store.tables import CONTAINERS, DEFINITIONS, FITS, ITEMS, TEXT
 
 _LAST_TEXT = "\U0010ffff"
 
@@ -52,6 +53,7 @@ class Scope(Enum):
 
     OWNER = "owner"
     CONTAINER = "container"
+    SLOT = "slot"
     TREE = "tree"
 
 
@@ -88,11 +90,12 @@ class Paged(NamedTuple):
     backwards: bool
     after: bool
     before: bool
+    skips: bool
 
     @classmethod
     def of(cls, window: Window) -> Paged:
         """Tell the parts of a window."""
-        return cls(window.order, window.backwards, window.after is not None, window.before is not None)
+        return cls(window.order, window.backwards, window.after is not None, window.before is not None, window.skip > 0)
 
 
 def passing_values(wanted: ItemFilter) -> dict[str, Any] | None:
@@ -305,6 +308,72 @@ def tree_containers() -> Executable:
     )
 
 
+@cache
+def catalogue_page(scope: Scope, paged: Paged, *, owned: bool) -> Executable:
+    """Read pages of what could be held: the list's number, the definition's key and sort text, and how many are held.
+
+    `asked` has a family of the catalogue, or the word for a slot, in the place of the container's key.
+    """
+    asked = unpacked("asked")
+    entries, columns = _catalogue(scope)
+    bound = (
+        select(columns.sort)
+        .select_from(entries)
+        .where(_drawn(asked, columns, owned=owned), _within(paged, None, columns.sort))
+    )
+    pages = _pages(asked, bound, paged, columns.sort, paged.skips)
+    held = (
+        select(func.coalesce(func.sum(ITEMS.c.quantity), 0))
+        .where(ITEMS.c.owner == pages.c.a, ITEMS.c.definition_key == columns.key)
+        .scalar_subquery()
+    )
+    return (
+        select(pages.c.n, columns.key, columns.sort, held)
+        .select_from(pages.join(entries, _drawn(pages, columns, owned=owned)))
+        .where(_within(paged, None, columns.sort), _up_to(pages, paged, columns.sort))
+        .where(columns.sort >= pages.c.start if paged.skips else true())
+        .order_by(pages.c.n, columns.sort, columns.key)
+    )
+
+
+@cache
+def catalogue_count(scope: Scope, *, owned: bool) -> Executable:
+    """Count what could be held: the number of the list, and how many definitions."""
+    asked = unpacked("asked")
+    entries, columns = _catalogue(scope)
+    return (
+        select(asked.c.n, func.count())
+        .select_from(asked.join(entries, _drawn(asked, columns, owned=owned)))
+        .group_by(asked.c.n)
+    )
+
+
+class _Entries(NamedTuple):
+    """The columns that a part of the catalogue is found and ordered by."""
+
+    provider: ColumnElement[Any]
+    source: ColumnElement[Any]
+    sort: ColumnElement[Any]
+    key: ColumnElement[Any]
+
+
+def _catalogue(scope: Scope) -> tuple[FromClause, _Entries]:
+    columns = DEFINITIONS.c if scope is Scope.OWNER else FITS.c
+    source = columns.family if scope is Scope.OWNER else columns.slot
+    table = DEFINITIONS if scope is Scope.OWNER else FITS
+    return table, _Entries(columns.provider, source, columns.sort, columns.key)
+
+
+def _drawn(asked: FromClause, columns: _Entries, *, owned: bool) -> ColumnElement[bool]:
+    conditions = [columns.provider == asked.c.c, columns.source == asked.c.b]
+    if owned:
+        held = ITEMS.alias("held")
+        conditions.append(
+            exists().where(held.c.owner == asked.c.a, held.c.definition_key == columns.key, held.c.quantity >= 1)
+        )
+    return and_(*conditions)
+
+
 def _tree(asked: FromClause, *, depth: bool) -> CTE:
     """Walk down from the containers asked for.
 
@@ -343,15 +412,19 @@ def _named_by(provider: ColumnElement[Any]) -> ColumnElement[bool]:
     return and_(DEFINITIONS.c.provider == provider, DEFINITIONS.c.key == CONTAINERS.c.definition_key)
 
 
-def _pages(asked: FromClause, bound: Select[Any], paged: Paged, sort: ColumnElement[Any]) -> CTE:
-    """Give what is asked, each with the sort text up to which its page goes; null where it goes to the end."""
-    last = bound.order_by(*_ordered(paged, sort)).limit(1).offset(bindparam("size", type_=BigInteger()))
+def _pages(asked: FromClause, bound: Select[Any], paged: Paged, sort: ColumnElement[Any], skips: bool = False) -> CTE:
+    """Give what is asked, each with the sort text up to which its page goes; null where it goes to the end.
+
+    Where it `skips`, with the sort text that it starts at as well; null where nothing is left.
+    """
+
+    def at(place: str) -> ColumnElement[Any]:
+        entry = bound.order_by(*_ordered(paged, sort)).limit(1).offset(bindparam(place, type_=BigInteger()))
+        return entry.correlate(asked).scalar_subquery()
+
+    ends = [at("last").label("bound"), at("skip").label("start")] if skips else [at("size").label("bound")]
     # MATERIALIZED, so that no plan looks a bound up once per row.
-    return (
-        select(asked.c.n, asked.c.a, asked.c.b, asked.c.c, last.correlate(asked).scalar_subquery().label("bound"))
-        .cte("pages")
-        .prefix_with("MATERIALIZED")
-    )
+    return select(asked.c.n, asked.c.a, asked.c.b, asked.c.c, *ends).cte("pages").prefix_with("MATERIALIZED")
 
 
 def _up_to(pages: CTE, paged: Paged, sort: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -10,7 +10,19 @@ from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import orjson
-from sqlalchemy import BigInteger, Select, and_, bindparam, exists, func, select, true, union_all
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.sql import Executable
 
 from gateway.model.arguments import (
@@ -22,6 +34,7 @@ from gateway.model.arguments import (
     PageArguments,
     TotalArguments,
 )
+from gateway.model.change import ChangeSet
 from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.errors import Internal
@@ -40,6 +53,8 @@ from gateway.store.lists import (
     Paged,
     Passing,
     Scope,
+    catalogue_count,
+    catalogue_page,
     container_count,
     container_page,
     item_count,
@@ -82,6 +97,23 @@ class Change:
     transaction_id: str | None
     input_hash: str | None
     body: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Where a list of what could be held comes from: a family of the catalogue, or what fits a slot.
+
+    `owner` is who holds some; unless it `counts`, how many is not told.
+    """
+
+    owner: OwnerRef
+    source: str
+    counts: bool
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What statements ask by."""
+        return owner_text(*self.owner), self.source, self.owner.provider
 
 
 class _Numbered(Protocol[NumberedT_co]):
@@ -323,12 +355,63 @@ class Reads:
                 answer[ref] = fault
         return answer
 
+    async def count_definitions(self, provider: str, family: str) -> int:
+        """Count a family of definitions."""
+        if not storable(family):
+            return 0
+        ((count,),) = await self._rows(_FAMILY_COUNT, {"provider": provider, "family": family})
+        return count
+
+    async def definitions_of(self, provider: str, family: str) -> list[ItemDefinition]:
+        """Give all definitions of a family, in the catalogue's order."""
+        if not storable(family):
+            return []
+        rows = await self._rows(_DEFINITIONS_OF, {"provider": provider, "family": family})
+        known = ProviderKey(provider)
+        return [read_definition(self._codec, known, row) for row in rows]
+
+    async def catalogue(
+        self, asked: Sequence[Asked], drawn: Mapping[Asked, Drawn]
+    ) -> dict[Asked, Part[tuple[DefinitionRef, int | None]]]:
+        """List what inventories or slots could hold, and how many the owner has: CatalogueArguments, AcceptArguments.
+
+        `drawn` tells where each list comes from. One statement for all that share equal arguments.
+        """
+        answer: dict[Asked, Part[tuple[DefinitionRef, int | None]]] = {}
+        for arguments, group in _grouped(asked):
+            window = arguments.window
+            lists: dict[Asked, list[tuple[Position, tuple[DefinitionRef, int | None]]]] = {one: [] for one in group}
+            statement = catalogue_page(_drawn_scope(group[0]), Paged.of(window), owned=bool(arguments.only_owned))
+            values = {**window_values(window), "last": window.skip + window.size, "skip": window.skip}
+            known, rows = await self._each(statement, group, lambda one: drawn[one].key, values)
+            numbered = _numbered([(one.provider, lists[one], drawn[one].counts) for one in known])
+            for number, key, sort, quantity in rows:
+                provider, found, counts = numbered[number]
+                ref = DefinitionRef(provider, key)
+                found.append((Position(NATURAL, 0, sort), (ref, int(quantity) if counts else None)))
+            for one, found in lists.items():
+                answer[one] = trimmed(found, window)
+        return answer
+
+    async def count_catalogue(self, asked: Sequence[Asked], drawn: Mapping[Asked, Drawn]) -> dict[Asked, int]:
+        """Count what `catalogue` lists, one statement for all that share equal arguments."""
+        answer = dict.fromkeys(asked, 0)
+        for arguments, group in _grouped(asked):
+            statement = catalogue_count(_drawn_scope(group[0]), owned=bool(arguments.only_owned))
+            known, rows = await self._each(statement, group, lambda one: drawn[one].key)
+            answer.update({known[number]: count for number, count in rows})
+        return answer
+
     async def definition_keys(self, provider: str, family: str) -> list[str]:
-        """List the keys of all definitions whose key begins with `<family>:`, in the catalogue's order."""
+        """List the keys of a family of definitions, in the catalogue's order."""
         if not storable(family):
             return []
         ((keys,),) = await self._rows(_FAMILY, {"provider": provider, "family": family})
         return read_texts(keys)
+
+    def change_set(self, change: Change) -> ChangeSet:
+        """Give the change set that a verb recorded."""
+        return self._codec.decode(change.body["type"], orjson.dumps(change.body["details"]).decode())
 
     async def recorded(self, ref: OwnerRef, transaction_id: str) -> Change | None:
         """Give the change that was written under a transaction id."""
@@ -434,6 +517,10 @@ def _container_scope(arguments: Any) -> tuple[Scope, dict[str, Any]]:
             raise TypeError(f"no list of containers takes {other!r}")
 
 
+def _drawn_scope(asked: Asked) -> Scope:
+    return Scope.OWNER if isinstance(asked.ref, OwnerRef) else Scope.SLOT
+
+
 def _item_scope(asked: Asked) -> Scope:
     return Scope.OWNER if isinstance(asked.ref, OwnerRef) else Scope.CONTAINER
 
@@ -523,13 +610,17 @@ _DEFINITIONS = select(_ASKED.c.n, *DEFINITION_COLUMNS).join_from(
     _ASKED, DEFINITIONS, and_(DEFINITIONS.c.provider == _ASKED.c.a, DEFINITIONS.c.key == _ASKED.c.b)
 )
 
-_FAMILY = text_array(
-    select(DEFINITIONS.c.key)
-    .where(
-        DEFINITIONS.c.provider == bindparam("provider", type_=TEXT),
-        DEFINITIONS.c.family == bindparam("family", type_=TEXT),
-    )
-    .order_by(DEFINITIONS.c.sort, DEFINITIONS.c.key)
+_IN_FAMILY = and_(
+    DEFINITIONS.c.provider == bindparam("provider", type_=TEXT),
+    DEFINITIONS.c.family == bindparam("family", type_=TEXT),
+)
+
+_FAMILY = text_array(select(DEFINITIONS.c.key).where(_IN_FAMILY).order_by(DEFINITIONS.c.sort, DEFINITIONS.c.key))
+
+_FAMILY_COUNT = select(func.count()).select_from(DEFINITIONS).where(_IN_FAMILY)
+
+_DEFINITIONS_OF = (
+    select(literal(0, Integer), *DEFINITION_COLUMNS).where(_IN_FAMILY).order_by(DEFINITIONS.c.sort, DEFINITIONS.c.key)
 )
 
 _CHANGE_COLUMNS = [CHANGES.c[name] for name in ("sequence", "at", "verb", "transaction_id", "input_hash", "body")]

@@ -166,22 +166,14 @@ _CONTAINER_KINDS = {kind.value: kind for kind in ContainerKind}
 
 
 def definition_row(definition: ItemDefinition, codec: Codec) -> Row:
-    """Write a catalogue entry.
-
-    Its family is what stands before the first colon of its key; within it, the catalogue's order goes by the type's
-    own attribute `sort`, if it has one, or else by the rest of the key, numbers by their size.
-    """
+    """Write a catalogue entry; see `sort_of` for its place among its family."""
     kind, details = codec.encode(definition)
-    family, _, rest = definition.key.rpartition(":") if ":" not in definition.key else definition.key.partition(":")
-    sort = getattr(definition, "sort", None)
-    if sort is None:
-        sort = rest.zfill(_NUMBER_WIDTH) if rest.isdecimal() else rest
     return checked(
         {
             "provider": definition.provider.value,
             "key": definition.key,
-            "family": family,
-            "sort": sort,
+            "family": definition.family,
+            "sort": sort_of(definition),
             "kind": definition.kind,
             "name": definition.name,
             "folded": None if definition.name is None else fold(definition.name),
@@ -190,6 +182,27 @@ def definition_row(definition: ItemDefinition, codec: Codec) -> Row:
             "details": details,
         }
     )
+
+
+def sort_of(definition: ItemDefinition) -> str:
+    """Give the text that the catalogue's order goes by: the type's own `sort`, or what its key has behind its family.
+
+    Numbers go by their size.
+    """
+    own: str | None = getattr(definition, "sort", None)
+    if own is not None:
+        return own
+    rest = definition.key.partition(":")[2] or definition.key
+    return rest.zfill(_NUMBER_WIDTH) if rest.isdecimal() else rest
+
+
+def fit_rows(definition: ItemDefinition) -> list[Row]:
+    """Write which slots a catalogue entry is made for."""
+    sort = sort_of(definition)
+    return [
+        checked({"provider": definition.provider.value, "slot": slot, "sort": sort, "key": definition.key})
+        for slot in dict.fromkeys(definition.fits)
+    ]
 
 
 def read_definition(codec: Codec, provider: ProviderKey, row: Sequence[Any]) -> ItemDefinition:

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
+from gateway.model.change import PlainChangeSet
 from gateway.model.ids import OwnerRef
 from gateway.model.ports import Grant, Owned, Record
 from gateway.store.details import Codec
@@ -31,7 +32,7 @@ class Store(Reads):
         `types` are the concrete graph types that it holds. Nothing is opened before `connect`. Raises StoreError.
         """
         database = Database(url)
-        codec = Codec(types)
+        codec = Codec((*types, PlainChangeSet))
         super().__init__(codec, database.together)
         self._database = database
         self._grants = Grants(codec, database)
@@ -79,8 +80,11 @@ class Store(Reads):
         """Close all connections."""
         await self._database.aclose()
 
-    async def owned(self, ref: OwnerRef) -> Owned | None:
-        """Give all that is stored of an owner, as of one moment; None for an owner unknown. Four statements."""
+    async def owned(self, ref: OwnerRef, shared_by: str | None = None) -> Owned | None:
+        """Give all that is stored of an owner, as of one moment; None for an owner unknown.
+
+        With it come the documents of the owner, and the family of definitions, that it is laid over. Six statements.
+        """
         async with self._database.reading() as connection:
             reads = Reads(self._codec, partial(run, connection))
             owner = (await reads.owners([ref])).get(ref)
@@ -91,6 +95,8 @@ class Store(Reads):
                 facts=await reads.facts_of(ref),
                 containers=await reads.containers_of(ref),
                 items=await reads.items_of(ref),
+                shared=[] if shared_by is None else await reads.facts_of(OwnerRef(ref.provider, shared_by)),
+                catalogue=[] if shared_by is None else await reads.definitions_of(ref.provider, shared_by),
             )
 
     @asynccontextmanager
@@ -107,10 +113,11 @@ class Store(Reads):
     async def import_records(self, provider: str, records: AsyncIterator[Record] | Iterable[Record]) -> dict[str, int]:
         """Write what an import brings, all or nothing, and count it by word: `owners`, `containers`, `items`, ...
 
-        Later records win over earlier ones. Holdings replace all that the store has below their container; a
-        Container alone is made where it is missing, and left as it is where it stands. Each owner touched, and the
-        catalogue, gets an entry `import` in its change log. Owners are locked in the order in which they come: two
-        imports at once may each wait for what the other holds, and one of them then ends with a retryable Conflict.
+        Later records win over earlier ones. Holdings replace all that the store has below their container, a whole
+        Stock all that lies in none, a Catalogue its family; a Container alone is made where it is missing, and left
+        as it is where it stands. Each owner touched, and the catalogue, gets an entry `import` in its change log.
+        Owners are locked in the order in which they come: two imports at once may each wait for what the other holds,
+        and one of them then ends with a retryable Conflict.
         """
         async with self.writing() as writer:
             return await import_records(writer, provider, records)
@@ -125,14 +132,25 @@ class Store(Reads):
         label: str,
         scopes: Sequence[str],
         facts: object,
+        made_at: datetime,
         expires_at: datetime | None,
     ) -> None:
         """Keep a credential made for our own dialect, of its secret only the hash; `label` names it from then on.
 
+        Those of the provider that expired a month before are forgotten.
+
         Raises Conflict where a credential in force has that label.
         """
         await self._grants.add(
-            provider, part, secret, owner=owner, label=label, scopes=scopes, facts=facts, expires_at=expires_at
+            provider,
+            part,
+            secret,
+            owner=owner,
+            label=label,
+            scopes=scopes,
+            facts=facts,
+            made_at=made_at,
+            expires_at=expires_at,
         )
 
     async def grant(self, provider: str, part: str, secret: str, now: datetime) -> Grant | None:

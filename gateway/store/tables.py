@@ -100,6 +100,17 @@ DEFINITIONS = Table(
     Index("definitions_by_family", "provider", "family", "sort", "key"),
 )
 
+# Which slots a definition is made for: `slot` is one of the words of `ItemDefinition.fits`.
+FITS = Table(
+    "fits",
+    METADATA,
+    Column("provider", TEXT, primary_key=True),
+    Column("slot", TEXT, primary_key=True),
+    Column("sort", TEXT, primary_key=True),
+    Column("key", TEXT, primary_key=True),
+    Index("fits_by_definition", "provider", "key"),
+)
+
 GRANTS = Table(
     "grants",
     METADATA,
@@ -115,6 +126,7 @@ GRANTS = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Index("grants_by_label", "provider", "label"),
+    Index("grants_by_expiry", "provider", "expires_at"),
 )
 
 CHANGES = Table(
@@ -127,6 +139,8 @@ CHANGES = Table(
     Column("input_hash", TEXT),
     Column("verb", TEXT, nullable=False),
     Column("body", BODY, nullable=False),
+    # How long it is kept.
+    Index("changes_by_time", "owner", "at"),
     # Where there is no transaction id both databases take every null for another one.
     Index("changes_by_transaction", "owner", "transaction_id", unique=True),
 )

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import Delete, Table, and_, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import BigInteger, Delete, Table, and_, bindparam, delete, func, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Executable
 
+from gateway.model.change import ChangeSet
 from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.errors import InvalidInput
-from gateway.model.ids import ContainerRef, ItemRef, OwnerRef
+from gateway.model.ids import ContainerRef, DefinitionRef, ItemRef, OwnerRef
 from gateway.model.item import Item
 from gateway.model.owner import InventoryOwner
-from gateway.model.ports import Fact, Holdings, Record
+from gateway.model.ports import Catalogue, Fact, Holdings, Record, Stock
 from gateway.model.positions import microseconds
 from gateway.store.arrays import packed, unpacked
 from gateway.store.details import Codec
 from gateway.store.engine import run
 from gateway.store.reads import Reads
-from gateway.store.rows import Row, checked, container_row, definition_row, fact_row, item_row, owner_row, storable
+from gateway.store.rows import (
+    Row,
+    checked,
+    container_row,
+    definition_row,
+    fact_row,
+    fit_rows,
+    item_row,
+    owner_row,
+    storable,
+)
 from gateway.store.tables import (
     CHANGES,
     CONTAINERS,
     DEFINITIONS,
     FACTS,
+    FITS,
     ITEMS,
     LOCKS,
     OWNERS,
@@ -42,6 +55,9 @@ _WORDS: tuple[str, ...] = ("owners", "containers", "items", "facts", "definition
 
 CHUNK = 1_000
 """How many rows an import gathers before it writes them."""
+
+KEPT = timedelta(days=30)
+"""How long the change log remembers a change, and whose repeat it would be."""
 
 
 class Writer(Reads):
@@ -72,6 +88,12 @@ class Writer(Reads):
                 await self._rows(_LOCK, values)
         self._locked.update(owners)
 
+    @asynccontextmanager
+    async def writing(self, *refs: OwnerRef) -> AsyncGenerator[Writer]:
+        """Hold these owners' locks too, in this same transaction."""
+        await self.lock(*refs)
+        yield self
+
     async def put_owner(self, owner: InventoryOwner) -> None:
         """Make or update an owner; a name that was told before stays where none is told now."""
         await self._put(OWNERS, [owner_row(owner)])
@@ -94,7 +116,18 @@ class Writer(Reads):
 
     async def put_definitions(self, definitions: Iterable[ItemDefinition]) -> None:
         """Make or replace catalogue entries; the lock is that of the provider's catalogue, `OwnerRef(provider, "")`."""
+        definitions = list(definitions)
         await self._put(DEFINITIONS, [definition_row(definition, self._codec) for definition in definitions])
+        # Most catalogues know of no slots, and shall not pay for them.
+        fitting = [one for one in definitions if type(one).fits is not ItemDefinition.fits]
+        if fitting:
+            await self._delete(_DELETE_FITS, [one.ref for one in fitting], catalogue=True)
+            await self._put(FITS, [row for one in fitting for row in fit_rows(one)])
+
+    async def delete_definitions(self, refs: Sequence[DefinitionRef]) -> None:
+        """Remove catalogue entries; two statements."""
+        await self._delete(_DELETE_FITS, refs, catalogue=True)
+        await self._delete(_DELETE_DEFINITIONS, refs, catalogue=True)
 
     async def replace(self, holdings: Holdings) -> None:
         """Make a container what its holdings say, with all below it: what the store had of it is gone."""
@@ -102,6 +135,14 @@ class Writer(Reads):
         await self.delete_content(root.ref)
         await self.put_containers([root, *holdings.children])
         await self.put_items(holdings.items)
+
+    async def restock(self, stock: Stock) -> None:
+        """Make an owner's items that lie in no container what a document says; with `whole`, no others are left."""
+        if stock.whole:
+            owner = self._held(owner_text(*stock.owner))
+            await self._connection.execute(_DELETE_LOOSE, {"owner": owner})
+        await self.delete_items([ItemRef(*stock.owner, key) for key in stock.gone])
+        await self.put_items(stock.items)
 
     async def delete_items(self, refs: Sequence[ItemRef]) -> None:
         """Remove holdings; one statement."""
@@ -122,27 +163,33 @@ class Writer(Reads):
         self,
         ref: OwnerRef,
         verb: str,
-        body: Mapping[str, Any],
+        body: object,
         *,
+        at: datetime,
         transaction_id: str | None = None,
         input_hash: str | None = None,
     ) -> int:
         """Append to the owner's change log, and give the change's sequence number.
 
-        `body` is any JSON; a transaction id can be recorded once per owner (see `recorded`).
+        `body` is a change set, or any JSON; a transaction id can be recorded once per owner (see `recorded`). What is
+        older than KEPT goes, and with it the memory of its transaction id.
         """
         owner = self._held(owner_text(*ref))
+        if isinstance(body, ChangeSet):
+            kind, details = self._codec.encode(body)
+            body = {"type": kind, "details": orjson.Fragment(details)}
         (row,) = await self._rows(_LAST_CHANGE, {"owner": owner})
         sequence = (row[0] or 0) + 1
         change = {
             "owner": owner,
             "sequence": sequence,
-            "at": microseconds(datetime.now(UTC)),
+            "at": microseconds(at),
             "transaction_id": transaction_id,
             "input_hash": input_hash,
             "verb": verb,
             "body": orjson.dumps(body).decode(),
         }
+        await self._connection.execute(_DELETE_OLD, {"owner": owner, "before": microseconds(at - KEPT)})
         await self._connection.execute(insert(CHANGES), checked(change))
         return sequence
 
@@ -152,10 +199,10 @@ class Writer(Reads):
         await self._connection.execute(_DELETE_ITEMS_BELOW, values)
         await self._connection.execute(_DELETE_BELOW, values)
 
-    async def _delete(self, statement: Delete, asked: Sequence[tuple[str, ...]]) -> None:
-        known = [key for key in asked if all(map(storable, key))]
+    async def _delete(self, statement: Delete, asked: Sequence[tuple[str, ...]], *, catalogue: bool = False) -> None:
+        known = [tuple(key) for key in asked if all(map(storable, key))]
         for owner, *_ in known:
-            self._held(owner)
+            self._held(owner_text(owner, "") if catalogue else owner)
         if known:
             await self._connection.execute(statement, {"asked": packed(known)})
 
@@ -191,6 +238,7 @@ class _Import:
     def __init__(self, writer: Writer, provider: str) -> None:
         self._writer = writer
         self._provider = provider
+        self._now = datetime.now(UTC)
         self._definitions: list[ItemDefinition] = []
         self._facts: list[Fact] = []
         self._containers: list[Container] = []
@@ -218,6 +266,18 @@ class _Import:
                 # A container that came before may lie below this one, or be it.
                 await self._flush()
                 await self._writer.replace(record)
+            case Stock(owner=ref, items=items):
+                await self._touch(ref, items=len(items))
+                await self._writer.restock(record)
+            case Catalogue(provider=provider, family=name, definitions=definitions):
+                await self._touch(OwnerRef(provider, ""), definitions=len(definitions))
+                await self._flush()
+                kept = {definition.key for definition in definitions}
+                known = await self._writer.definition_keys(provider, name)
+                await self._writer.delete_definitions(
+                    [DefinitionRef(provider, key) for key in known if key not in kept]
+                )
+                await self._writer.put_definitions(definitions)
             case Container():
                 await self._touch(record.owner, containers=self._new(record.ref))
                 self._containers.append(record)
@@ -231,7 +291,7 @@ class _Import:
         for ref, counts in self._counts.items():
             for word, count in counts.items():
                 totals[word] += count
-            await self._writer.record(ref, "import", counts)
+            await self._writer.record(ref, "import", counts, at=self._now)
         return totals
 
     def _new(self, ref: OwnerRef | ContainerRef) -> int:
@@ -291,7 +351,7 @@ def _upsert(table: Table, make: Any, add: bool) -> Executable:
 
 _UPSERTS = {
     (table.name, is_sqlite, add): _upsert(table, sqlite.insert if is_sqlite else postgresql.insert, add)
-    for table in (LOCKS, OWNERS, FACTS, CONTAINERS, ITEMS, DEFINITIONS)
+    for table in (LOCKS, OWNERS, FACTS, CONTAINERS, ITEMS, DEFINITIONS, FITS)
     for is_sqlite in (True, False)
     for add in (True, False)
 }
@@ -324,6 +384,12 @@ _DELETE_ITEMS_BELOW = delete(ITEMS).where(
 _DELETE_BELOW = delete(CONTAINERS).where(CONTAINERS.c.owner == _OWNER, CONTAINERS.c.key.in_(select(_BELOW.c.key)))
 
 _DELETE_ITEMS = delete(ITEMS).where(tuple_(ITEMS.c.owner, ITEMS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b)))
+_DELETE_LOOSE = delete(ITEMS).where(ITEMS.c.owner == _OWNER, ITEMS.c.container_key.is_(None))
+_DELETE_DEFINITIONS = delete(DEFINITIONS).where(
+    tuple_(DEFINITIONS.c.provider, DEFINITIONS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b))
+)
+_DELETE_FITS = delete(FITS).where(tuple_(FITS.c.provider, FITS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b)))
+_DELETE_OLD = delete(CHANGES).where(CHANGES.c.owner == _OWNER, CHANGES.c.at < bindparam("before", type_=BigInteger()))
 _DELETE_CONTAINERS = delete(CONTAINERS).where(
     tuple_(CONTAINERS.c.owner, CONTAINERS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b))
 )

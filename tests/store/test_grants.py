@@ -27,6 +27,7 @@ async def add(store: Store, secret: str, label: str, expires_at: datetime | None
         label=label,
         scopes=("account", "inventories"),
         facts=FACTS,
+        made_at=NOW,
         expires_at=expires_at,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,6 +14,8 @@ from gateway.model.scalars import BigInt
 from gateway.store.store import Store
 
 from .game import ANN, BEN, TYPES, bag, container_ref, item
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("stores", [1, 2])
@@ -26,7 +29,7 @@ async def test_no_update_is_lost(store_url: str, stores: int) -> None:
                 ref = item("1").ref
                 held = (await writer.items([ref])).get(ref)
                 await writer.put_items([item("1", quantity=BigInt(1 + (held.quantity if held else 0)))])
-                await writer.record(ANN, "test", {})
+                await writer.record(ANN, "test", {}, at=NOW)
 
         await asyncio.gather(*(add(store) for store in opened for _ in range(40 // stores)))
         (kept,) = await opened[0].items_of(ANN)
@@ -60,17 +63,17 @@ async def test_nothing_is_written_without_the_lock(store: Store) -> None:
 
 async def test_a_transaction_id_is_recorded_once_for_each_owner(store: Store) -> None:
     async with store.writing(ANN, BEN) as writer:
-        await writer.record(ANN, "moveItems", {"moved": ["1"]}, transaction_id="t", input_hash="h")
-        await writer.record(BEN, "moveItems", {}, transaction_id="t", input_hash="h")
-        await writer.record(ANN, "moveItems", {}, transaction_id=None)
-        await writer.record(ANN, "moveItems", {}, transaction_id=None)
+        await writer.record(ANN, "moveItems", {"moved": ["1"]}, at=NOW, transaction_id="t", input_hash="h")
+        await writer.record(BEN, "moveItems", {}, at=NOW, transaction_id="t", input_hash="h")
+        await writer.record(ANN, "moveItems", {}, at=NOW, transaction_id=None)
+        await writer.record(ANN, "moveItems", {}, at=NOW, transaction_id=None)
     change = await store.recorded(ANN, "t")
     assert change is not None
     assert (change.sequence, change.verb, change.input_hash, change.body) == (1, "moveItems", "h", {"moved": ["1"]})
     assert await store.recorded(ANN, "other") is None
     with pytest.raises(Internal):
         async with store.writing(ANN) as writer:
-            await writer.record(ANN, "moveItems", {}, transaction_id="t")
+            await writer.record(ANN, "moveItems", {}, at=NOW, transaction_id="t")
 
 
 async def test_holdings_replace_what_was_below(store: Store) -> None:

@@ -78,6 +78,14 @@ def upgrade() -> None:
     )
     op.create_index("definitions_by_family", "definitions", ["provider", "family", "sort", "key"])
     op.create_table(
+        "fits",
+        sa.Column("provider", TEXT, primary_key=True),
+        sa.Column("slot", TEXT, primary_key=True),
+        sa.Column("sort", TEXT, primary_key=True),
+        sa.Column("key", TEXT, primary_key=True),
+    )
+    op.create_index("fits_by_definition", "fits", ["provider", "key"])
+    op.create_table(
         "grants",
         sa.Column("provider", TEXT, primary_key=True),
         sa.Column("hash", TEXT, primary_key=True),
@@ -92,6 +100,7 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.BigInteger),
     )
     op.create_index("grants_by_label", "grants", ["provider", "label"])
+    op.create_index("grants_by_expiry", "grants", ["provider", "expires_at"])
     op.create_table(
         "changes",
         sa.Column("owner", TEXT, primary_key=True),
@@ -102,9 +111,10 @@ def upgrade() -> None:
         sa.Column("verb", TEXT, nullable=False),
         sa.Column("body", sa.String(), nullable=False),
     )
+    op.create_index("changes_by_time", "changes", ["owner", "at"])
     op.create_index("changes_by_transaction", "changes", ["owner", "transaction_id"], unique=True)
 
 
 def downgrade() -> None:
-    for table in ("changes", "grants", "definitions", "items", "containers", "facts", "owners", "locks"):
+    for table in ("changes", "grants", "fits", "definitions", "items", "containers", "facts", "owners", "locks"):
         op.drop_table(table)

@@ -17,13 +17,14 @@ from gateway.api.context import Context
 from gateway.api.schema import build_schema
 from gateway.backends.guarded import Guarded
 from gateway.backends.limiter import Limiter
-from gateway.backends.local import Clock, LocalBackend, now
+from gateway.backends.local import LocalBackend, now
 from gateway.execution.documents import Documents
 from gateway.http import health, metrics
 from gateway.http.callers import Credentials
 from gateway.http.graphql import GraphQLEndpoint
 from gateway.model.credentials import Credential
-from gateway.model.ports import Backend
+from gateway.model.manifest import BackendKind
+from gateway.model.ports import Backend, Clock
 from gateway.providers.provider import Provider
 from gateway.registry import PROVIDERS
 from gateway.settings import ProviderSettings, Settings
@@ -32,7 +33,7 @@ from gateway.telemetry import Figure
 from gateway.transport.client import Client
 from gateway.transport.pool import Pool
 
-TYPES = tuple(kind for provider in PROVIDERS.values() for kind in provider.types)
+TYPES = tuple(kind for provider in PROVIDERS.values() for kind in (*provider.types, *provider.documents))
 """Every type that the store may hold."""
 
 
@@ -51,14 +52,18 @@ class Gateway:
         self.pool = pool if pool is not None else Pool()
         self.store = Store(settings.store.url, types=TYPES)
         self.backends: Mapping[str, Backend] = {
-            key: self._backend(provider, settings.provider(key), clock) for key, provider in PROVIDERS.items()
+            key: self._backend(provider, settings.provider(key), clock)
+            for key, provider in PROVIDERS.items()
+            if settings.provider(key).backend != "off"
         }
         self.schema = schema(settings)
         self.documents = Documents(self.schema, max_tokens=settings.server.max_tokens)
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
         if settings.backend == "local":
-            return Guarded(LocalBackend(provider.manifest, provider.rules, self.store, clock=clock), provider.rules)
+            own = provider.local(clock, settings.mint_delay)
+            local = LocalBackend(provider.manifest, provider.rules, own, self.store, clock=clock)
+            return Guarded(local, provider.rules)
         budget, rate = provider.manifest.limits.budget, settings.requests_per_minute
         if budget is not None and rate is not None:
             budget = dataclasses.replace(budget, burst=rate, per_minute=rate)
@@ -75,7 +80,7 @@ class Gateway:
     @property
     def uses_store(self) -> bool:
         """Say whether any provider is served from the store."""
-        return any(self.settings.provider(key).backend == "local" for key in PROVIDERS)
+        return any(backend.kind is BackendKind.LOCAL for backend in self.backends.values())
 
     def credentials(self) -> Credentials:
         """Join the callers' headers and the gateway's own credentials."""
@@ -99,11 +104,10 @@ class Gateway:
         routes += health.routes({"store": self.store.check} if self.uses_store else {})
         if server.metrics:
             routes += metrics.routes(self.figures(), server)
-        if server.rest:
-            for key, provider in PROVIDERS.items():
-                budget = provider.manifest.limits.budget
-                limiter = Limiter(budget) if server.rest_rate_limit and budget else None
-                routes.append(Mount(f"/rest/{key}", routes=provider.routes(self.backends[key], limiter)))
+        for key, backend in self.backends.items() if server.rest else ():
+            budget = backend.manifest.limits.budget if server.rest_rate_limit else None
+            limiter = Limiter(budget) if budget else None
+            routes.append(Mount(f"/rest/{key}", routes=PROVIDERS[key].routes(backend, limiter)))
         return routes
 
     def figures(self) -> list[Figure]:
@@ -140,8 +144,6 @@ class Gateway:
 
 def schema(settings: Settings) -> strawberry.Schema:
     """Build the schema over every provider."""
-    return build_schema(
-        TYPES,
-        tuple(provider.account for provider in PROVIDERS.values()),
-        node_fields=settings.server.node_fields,
-    )
+    types = tuple(kind for provider in PROVIDERS.values() for kind in provider.types)
+    owners = tuple(kind for provider in PROVIDERS.values() for kind in provider.owners)
+    return build_schema(types, owners, node_fields=settings.server.node_fields)

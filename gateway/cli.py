@@ -33,7 +33,7 @@ from typer.core import TyperGroup
 from uvicorn.loops.auto import auto_loop_factory
 
 from gateway.app import TYPES, Gateway, schema
-from gateway.backends.local import now
+from gateway.backends.local import issue, now
 from gateway.files import Line, Unreadable, documents
 from gateway.http.callers import is_loopback
 from gateway.importing import Broken, Report, import_documents
@@ -133,6 +133,10 @@ def _settings(config: Path | None) -> Settings:
             _refuse_settings(_fault(("providers", key), f"no such provider; there are: {', '.join(PROVIDERS)}"))
         parts = {part.key for part in provider.manifest.credential_parts}
         hosts = provider.manifest.base_urls
+        if found.backend == "upstream" and not all(found.addresses(hosts).values()):
+            _refuse_settings(
+                _fault(("providers", key, "base_url"), "its address must be told: it has none that is known")
+            )
         for name, given, known in (("credentials", found.credentials, parts), ("base_urls", found.base_urls, hosts)):
             for word in given:
                 if word not in known:
@@ -294,11 +298,19 @@ async def _seed_demo(store: Store, address: str) -> None:
         sample = (resources.files(provider.demo) / "demo.json").read_bytes()
         documents_ = [("demo.json", [Line(1, orjson.loads(sample))])]
         await import_documents(store, key, provider.archive, documents_, owner=None, kind=None, strict=True)
-        owner = (await store.owner_refs(key))[0].owner
-        secret = await _mint(store, provider, owner, provider.manifest.scopes, None, "demo", ())
         lines.append((provider.manifest.title, f"{address}/rest/{key}"))
-        lines.append((f"  {provider.manifest.credential_parts[0].key}", secret))
-        query = query or _DEMO_QUERY % (provider.manifest.provider.name, json.dumps(owner))
+        for part in provider.manifest.credential_parts:
+            wanted = Wanted(
+                part=part.key,
+                owner=provider.demo_owner,
+                name="demo",
+                scopes=provider.manifest.scopes,
+                issued_at=now(),
+                expires_at=None,
+                limits=(),
+            )
+            lines.append((f"  {part.key}", await issue(store, key, provider.rules, wanted)))
+        query = query or _DEMO_QUERY % (provider.manifest.provider.name, json.dumps(provider.demo_owner))
     print("The demo store holds samples, is open to this machine, and is gone when this ends.\n")
     width = max(len(title) for title, _ in lines)
     for title, text in lines:
@@ -403,7 +415,7 @@ def export(
         _fail("give --owner or --kind", USAGE)
     if owner is not None:
         found.rules.check_owner(owner)
-        owned = _run(lambda store: store.owned(OwnerRef(found.key, owner)), settings)
+        owned = _run(lambda store: store.owned(OwnerRef(found.key, owner), found.rules.shared_by(owner)), settings)
         if owned is None:
             _fail(f"{owner}: no such owner in the store", FAILED)
         _write(orjson.dumps(dict(found.archive.render_export(owned)), option=orjson.OPT_INDENT_2))
@@ -479,6 +491,9 @@ def create_credential(
     scope: Annotated[list[str] | None, typer.Option("--scope", help="A scope; all, if none is given.")] = None,
     ttl: Annotated[str | None, typer.Option("--ttl", help="How long it lasts, such as 30d, 12h, 90m.")] = None,
     name: Annotated[str, typer.Option("--name", help="What to call it.")] = "gateway",
+    part: Annotated[
+        str | None, typer.Option("--part", help="Which part of a credential; its first, if absent.", show_default=False)
+    ] = None,
     limit: Annotated[
         list[str] | None, typer.Option("--limit", help="A restriction of the service's own, such as a path.")
     ] = None,
@@ -492,44 +507,26 @@ def create_credential(
     for one in scopes:
         if one not in found.manifest.scopes:
             _fail(f"{one}: no such scope; there are: {', '.join(found.manifest.scopes)}", USAGE)
-    life = None if ttl is None else _duration(ttl)
+    parts = [known.key for known in found.manifest.credential_parts]
+    if part is not None and part not in parts:
+        _fail(f"{part}: no such part of a credential; there are: {', '.join(parts)}", USAGE)
+    issued_at = now().replace(microsecond=0)
+    wanted = Wanted(
+        part=part or parts[0],
+        owner=owner,
+        name=name,
+        scopes=scopes,
+        issued_at=issued_at,
+        expires_at=None if ttl is None else issued_at + _duration(ttl),
+        limits=tuple(limit or ()),
+    )
 
     async def work(store: Store) -> str:
         if not await store.owners([OwnerRef(found.key, owner)]):
             _fail(f"{owner}: no such owner in the store", FAILED)
-        return await _mint(store, found, owner, scopes, life, name, tuple(limit or ()))
+        return await issue(store, found.key, found.rules, wanted)
 
     print(_run(work, settings))
-
-
-async def _mint(
-    store: Store,
-    provider: Provider,
-    owner: str,
-    scopes: tuple[str, ...],
-    life: timedelta | None,
-    name: str,
-    limits: tuple[str, ...],
-) -> str:
-    issued_at = now().replace(microsecond=0)
-    expires_at = None if life is None else issued_at + life
-    part = provider.manifest.credential_parts[0].key
-    minted = provider.rules.mint(
-        Wanted(
-            part=part, owner=owner, name=name, scopes=scopes, issued_at=issued_at, expires_at=expires_at, limits=limits
-        )
-    )
-    await store.add_grant(
-        provider.key,
-        part,
-        minted.secret,
-        owner=owner,
-        label=minted.label,
-        scopes=scopes,
-        facts=minted.facts,
-        expires_at=expires_at,
-    )
-    return minted.secret
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

@@ -84,8 +84,10 @@ Address = Annotated[str, AfterValidator(_check_address)]
 class ProviderSettings(Section):
     """How one provider is reached."""
 
-    backend: Literal["local", "upstream"] = Field(
-        default="local", description="`local`: this gateway's own store; `upstream`: the provider's service over HTTP."
+    backend: Literal["local", "upstream", "off"] = Field(
+        default="local",
+        description="`local`: this gateway's own store; `upstream`: the provider's service over HTTP; "
+        "`off`: the provider is not served.",
     )
     base_url: Address | None = Field(
         default=None, description="The service's address, where it has one host; its public one, if absent."
@@ -106,6 +108,12 @@ class ProviderSettings(Section):
         le=86_400,
         description="Seconds for which what the service tells a credential is kept for that credential alone; 0 keeps "
         "nothing. A change in the game, or of what the credential may do, is seen that much later.",
+    )
+    mint_delay: float = Field(
+        default=0.0,
+        ge=0,
+        le=86_400,
+        description="Seconds for which a token that is minted here, in the local store, stays pending.",
     )
     credentials: dict[str, SecretStr] = Field(
         default_factory=dict[str, SecretStr],

@@ -13,9 +13,10 @@ import httpx
 import orjson
 
 from gateway.app import Gateway
+from gateway.backends.local import issue
 from gateway.files import Line
 from gateway.importing import import_documents
-from gateway.model.ports import Wanted
+from gateway.model.ports import Clock, Wanted
 from gateway.providers.provider import Provider
 from gateway.settings import ProviderSettings, ServerSettings, Settings, StoreSettings
 from gateway.store.store import Store
@@ -84,10 +85,12 @@ def settings(url: str, **changes: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(found: Settings, *, pool: httpx.AsyncBaseTransport | None = None) -> AsyncGenerator[Asked]:
+async def running(
+    found: Settings, *, pool: httpx.AsyncBaseTransport | None = None, clock: Clock = lambda: NOW
+) -> AsyncGenerator[Asked]:
     """Run a gateway in process; calls of services go through `pool`."""
     counted = Counting(pool)
-    gateway = Gateway(found, pool=counted, clock=lambda: NOW)
+    gateway = Gateway(found, pool=counted, clock=clock)
     async with gateway:
         transport = httpx.ASGITransport(app=gateway.app())
         async with httpx.AsyncClient(transport=transport, base_url=HOST) as client:
@@ -130,10 +133,11 @@ async def mint(
     scopes: tuple[str, ...] | None = None,
     expires_at: datetime | None = None,
     limits: tuple[str, ...] = (),
+    part: str | None = None,
 ) -> str:
     """Make a credential for the dialect."""
     wanted = Wanted(
-        part=provider.manifest.credential_parts[0].key,
+        part=part or provider.manifest.credential_parts[0].key,
         owner=owner,
         name="test",
         scopes=provider.manifest.scopes if scopes is None else scopes,
@@ -141,18 +145,7 @@ async def mint(
         expires_at=expires_at,
         limits=limits,
     )
-    minted = provider.rules.mint(wanted)
-    await gateway.store.add_grant(
-        provider.key,
-        wanted.part,
-        minted.secret,
-        owner=owner,
-        label=minted.label,
-        scopes=wanted.scopes,
-        facts=minted.facts,
-        expires_at=expires_at,
-    )
-    return minted.secret
+    return await issue(gateway.store, provider.key, provider.rules, wanted)
 
 
 def header(provider: Provider) -> str:

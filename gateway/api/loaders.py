@@ -21,8 +21,10 @@ from gateway.model.ids import (
     ContainerRef,
     NodeIds,
     OwnerRef,
+    PlaceRef,
     SlotRef,
     decode_id,
+    is_me,
 )
 from gateway.model.inventory import Inventory
 from gateway.model.loader import Loader
@@ -31,9 +33,7 @@ from gateway.model.paging import NATURAL, Position, part_of
 from gateway.model.ports import Backend, Session
 from gateway.model.provider import InventoryProvider, shown
 from gateway.model.relations import Asked, Keyed
-
-ME = "me"
-"""The owner key that stands for the account of the credential in use."""
+from gateway.model.slot import Places
 
 
 class Loaders:
@@ -94,8 +94,6 @@ class Loaders:
     async def _through(self, name: str, provider: str, keys: Sequence[Any]) -> Mapping[Any, Any]:
         """Read keys through the session's method of that name; a provider that is not served fails only here."""
         session = self.session(provider)
-        if name == "identity":
-            return dict.fromkeys(keys, await session.identity())
         return await getattr(session, name)(keys)
 
     def session(self, provider: str) -> Session:
@@ -128,9 +126,9 @@ class Loaders:
 
     async def owner(self, provider: str, key: str) -> OwnerRef:
         """Refer to an owner, `me` being the account of the credential in use."""
-        if key != ME:
+        if not is_me(key):
             return OwnerRef(provider, key)
-        return OwnerRef(provider, cast("str", await self._one(self.loader("identity", provider), ME)))
+        return OwnerRef(provider, await self.one("identity", OwnerRef(provider, key)))
 
     async def forget(self, provider: str) -> None:
         """Drop what was read from a provider: a write has changed it."""
@@ -154,7 +152,7 @@ async def _owner_by_input(loaders: Loaders, key: OwnerRef) -> Any:
 
 async def _inventory_by_input(loaders: Loaders, key: OwnerRef) -> Inventory | None:
     ref = await loaders.owner(*key)
-    if key.owner == ME:
+    if is_me(key.owner):
         # Who has a credential is there: nothing is to be looked up.
         return Inventory(owner_ref=ref)
     return await _inventory_of(loaders, ref)
@@ -191,6 +189,18 @@ async def _nodes_by_ids(loaders: Loaders, asked: Asked) -> Connection[Node]:
     return Connection[Node].of(cast("Any", part))
 
 
+async def _identity(loaders: Loaders, key: OwnerRef) -> str:
+    return await loaders.session(key.provider).identity(key.owner)
+
+
+async def _places_by_item(loaders: Loaders, ref: PlaceRef) -> Places:
+    contents = await loaders.one("contents_by_container", ContainerRef(*ref[:3]))
+    if contents is None:
+        return Places(container=None, slots=[])
+    found = [slot for slot in contents.slots or () if slot.item_key == ref.item]
+    return Places(container=contents.container if found else None, slots=found)
+
+
 async def _slot_by_key(loaders: Loaders, ref: SlotRef) -> Any:
     contents = await loaders.one("contents_by_container", ContainerRef(*ref[:3]))
     slots = contents.slots if contents is not None and contents.slots is not None else ()
@@ -223,11 +233,13 @@ async def _items_by_search(loaders: Loaders, key: SearchKey) -> Any:
 
 
 DERIVED: Mapping[str, Derived] = {
+    "identity": _identity,
     "owner_by_input": _owner_by_input,
     "inventory_by_input": _inventory_by_input,
     "node_by_id": _node_by_id,
     "nodes_by_ids": _nodes_by_ids,
     "slots_by_key": _slot_by_key,
+    "places_by_item": _places_by_item,
     "providers": _providers,
     "viewer": _viewer,
     "owners_by_viewer": _owners_by_viewer,

@@ -32,7 +32,7 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
     owner: OwnerRef | None = None
     try:
         owner = await _owner(context, verb, given)
-        _check_lists(given)
+        _check(given)
         result = await context.loaders.session(owner.provider).write(verb, owner, given)
         for name, value in result.items():
             setattr(made, name, value)
@@ -40,7 +40,9 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
         provider = owner.provider if owner else error.provider
         if provider is None:
             raise
-        made.errors.append(change_error(error, ProviderKey(provider), owner=owner.owner if owner else None))
+        made.errors += [
+            change_error(fault, ProviderKey(provider), owner=owner.owner if owner else None) for fault in error.all
+        ]
     finally:
         # Whatever became of the write: what was read before it may no longer hold.
         if owner is not None:
@@ -84,7 +86,14 @@ def _ids(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, part
 
 
-def _check_lists(given: Any) -> None:
+_LONGEST_NAME = 200
+
+
+def _check(given: Any) -> None:
+    """Raise InvalidInput for lists that are too long, and for a transaction id that cannot be one."""
+    name: str | None = given.transaction_id or None
+    if given.transaction_id == "" or (name is not None and (len(name) > _LONGEST_NAME or not name.isprintable())):
+        raise InvalidInput(f"`transactionId` is a text of 1 to {_LONGEST_NAME} characters.").at("transactionId")
     for field in dataclasses.fields(given):
         value = getattr(given, field.name)
         if isinstance(value, list):

@@ -181,9 +181,13 @@ class GuardedSession:
             _log.exception("backend_failed", provider=self._backend.manifest.key)
             raise self._backend.named(Internal(FAULT)) from error
 
-    async def identity(self) -> str:
-        """Give the key of the owner whose credential this is."""
-        return await self._safely(self._inner.identity)
+    async def identity(self, key: str) -> str:
+        """Give the key of the owner that `key`, with `me` in it, means."""
+        return await self._safely(lambda: self._inner.identity(key))
+
+    async def renew(self) -> str:
+        """Make a new secret of the short-lived kind."""
+        return await self._safely(self._inner.renew)
 
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> dict[OwnerRef, Any]:
         """Read owners."""

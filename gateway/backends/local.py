@@ -7,7 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
+from gateway.backends.remembered import Remembered
+from gateway.backends.writes import write
 from gateway.model.arguments import (
+    AcceptArguments,
+    CatalogueArguments,
     CollectibleArguments,
     ContainerArguments,
     ContainerKind,
@@ -18,23 +22,21 @@ from gateway.model.arguments import (
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
-from gateway.model.errors import GatewayError, Unauthenticated, Unsupported
-from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
+from gateway.model.errors import Forbidden, GatewayError, NotFound, Unauthenticated, Unsupported
+from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.item import Item, ItemConnection
-from gateway.model.loader import Loader
-from gateway.model.manifest import BackendKind, Capability, Manifest
+from gateway.model.listing import definitions_needed, list_items
+from gateway.model.manifest import BackendKind, Capability, CredentialPart, Manifest
 from gateway.model.node import problem
 from gateway.model.owner import CREDENTIAL, InventoryOwner
 from gateway.model.paging import trimmed
-from gateway.model.ports import Grant, Results, Rules
+from gateway.model.ports import Clock, Grant, Local, Results, Rules, Wanted
 from gateway.model.relations import Asked
+from gateway.store.reads import Drawn
 from gateway.store.store import Store
 from gateway.telemetry import Figure
 
 K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-Clock = Callable[[], datetime]
 
 
 def now() -> datetime:
@@ -42,14 +44,32 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+async def issue(store: Store, provider: str, rules: Rules, wanted: Wanted) -> str:
+    """Make a credential for a provider's dialect, and give its secret, of which only the hash is kept."""
+    minted = rules.mint(wanted)
+    await store.add_grant(
+        provider,
+        wanted.part,
+        minted.secret,
+        owner=wanted.owner,
+        label=minted.label,
+        scopes=wanted.scopes,
+        facts=minted.facts,
+        made_at=wanted.issued_at,
+        expires_at=minted.expires_at,
+    )
+    return minted.secret
+
+
 class LocalBackend:
-    """A store as a backend: the provider's rules tell how things lie together and what a credential may read."""
+    """A store as a backend: its rules tell what a credential may do, its own part how things lie together."""
 
     kind = BackendKind.LOCAL
 
-    def __init__(self, manifest: Manifest, rules: Rules, store: Store, *, clock: Clock = now) -> None:
+    def __init__(self, manifest: Manifest, rules: Rules, own: Local, store: Store, *, clock: Clock = now) -> None:
         self.manifest = manifest
         self.rules = rules
+        self.own = own
         self.store = store
         self.clock = clock
 
@@ -60,6 +80,10 @@ class LocalBackend:
     async def owners(self) -> list[OwnerRef]:
         """List every owner in the store."""
         return await self.store.owner_refs(self.manifest.key)
+
+    async def issue(self, wanted: Wanted) -> str:
+        """Make a credential for the dialect, and give its secret."""
+        return await issue(self.store, self.manifest.key, self.rules, wanted)
 
     def figures(self) -> list[Figure]:
         """List nothing: the store keeps no figures."""
@@ -72,50 +96,90 @@ class LocalSession:
     def __init__(self, backend: LocalBackend, credential: Credential) -> None:
         self._backend = backend
         self._rules = backend.rules
+        self._own = backend.own
         self._store = backend.store
+        self._remembered = Remembered(backend.store)
         self._title = backend.manifest.title
         self._credential = credential
         self._known: Grant | None = None
         self._laid: list[Contents] = []
-        # Every list asks whether what it lists exists; each is looked up once.
-        self._owners: Loader[OwnerRef, InventoryOwner] = Loader(backend.store.owners)
-        self._containers: Loader[ContainerRef, Container] = Loader(backend.store.containers)
 
     async def aclose(self) -> None:
         """Cancel the reads still under way, and let go of what was read."""
-        await self._owners.aclose()
-        await self._containers.aclose()
+        await self._remembered.aclose()
         for contents in self._laid:
             contents.release()
 
     # --- whose --------------------------------------------------------------------------------------------------------
 
     async def _grant(self) -> Grant | None:
-        """Look up what the credential allows, once; None for a caller without one."""
+        """Look up what the credential allows, once; None for a caller without one.
+
+        A part that has expired leaves it to those after it, which are there to renew it.
+        """
         if not self._credential:
             return None
-        if self._known is None:
-            key = self._backend.manifest.key
-            for part in self._backend.manifest.credential_parts:
-                secret = self._credential.part(part.key)
-                if secret is not None:
-                    self._known = await self._store.grant(key, part.key, secret, self._backend.clock())
-        if self._known is None or (
-            self._known.expires_at is not None and self._known.expires_at <= self._backend.clock()
-        ):
-            raise self._unauthenticated("is not accepted here")
+        late: CredentialPart | None = None
+        for part in self._backend.manifest.credential_parts if self._known is None else ():
+            secret = self._credential.part(part.key)
+            if secret is not None:
+                late = None
+                found = await self._store.grant(self._backend.manifest.key, part.key, secret, self._backend.clock())
+                if found is None:
+                    raise self._unauthenticated("is not accepted here", part)
+                if not self._is_late(found):
+                    self._known = found
+                    break
+                late = part
+        if self._known is None or self._is_late(self._known):
+            raise self._unauthenticated("has expired", late, expired=True)
         return self._known
 
-    def _unauthenticated(self, why: str) -> Unauthenticated:
-        titles = " or ".join(part.title for part in self._backend.manifest.credential_parts)
-        return Unauthenticated(f"The {titles} of {self._title} {why}.")
+    def _is_late(self, grant: Grant) -> bool:
+        return grant.expires_at is not None and grant.expires_at <= self._backend.clock()
 
-    async def identity(self) -> str:
-        """Give the owner of the credential."""
+    def _unauthenticated(
+        self, why: str, part: CredentialPart | None = None, *, expired: bool = False
+    ) -> Unauthenticated:
+        parts = self._backend.manifest.credential_parts if part is None else (part,)
+        titles = " or ".join(part.title for part in parts)
+        code = self._rules.fault_code(None if part is None else part.key, expired=expired)
+        return Unauthenticated(f"The {titles} of {self._title} {why}.", provider_code=code)
+
+    async def identity(self, key: str) -> str:
+        """Give the owner that the key means for the holder of the credential."""
         grant = await self._grant()
         if grant is None:
             raise self._unauthenticated("is needed")
-        return grant.owner
+        return self._rules.own_key(grant.owner, key)
+
+    async def renew(self) -> str:
+        """Make a new secret in exchange for the long-lived part of the credential; two statements."""
+        backend = self._backend
+        for part in backend.manifest.credential_parts:
+            short, secret = self._rules.RENEWED.get(part.key), self._credential.part(part.key)
+            if short is None or secret is None:
+                continue
+            grant = await self._store.grant(backend.manifest.key, part.key, secret, backend.clock())
+            if grant is None:
+                raise self._unauthenticated("is not accepted here", part)
+            if self._is_late(grant):
+                raise self._unauthenticated("has expired", part, expired=True)
+            return await self._made(short, grant)
+        raise Unsupported(f"Credentials of {self._title} are not renewed, or what renews them is missing.")
+
+    async def _made(self, part: str, grant: Grant) -> str:
+        backend = self._backend
+        wanted = Wanted(
+            part=part,
+            owner=grant.owner,
+            name="renewed",
+            scopes=grant.scopes,
+            issued_at=backend.clock(),
+            expires_at=None,
+            limits=(),
+        )
+        return await backend.issue(wanted)
 
     async def _allowed(
         self, read: str, keys: Sequence[K], owner: Callable[[K], str], kind: Callable[[K], str]
@@ -127,7 +191,7 @@ class LocalSession:
         allowed: list[K] = []
         refused: dict[K, Any] = {}
         for key in keys:
-            if owner(key) != grant.owner:
+            if not self._rules.may_read(grant.owner, owner(key)):
                 refused[key] = None
             elif missing := self._missing(grant, read, kind(key)):
                 refused[key] = self._rules.lacking(missing)
@@ -141,7 +205,7 @@ class LocalSession:
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
         """Give owners; one statement."""
         allowed, refused = await self._allowed("owners_by_key", refs, _owner, lambda _: "")
-        return {**refused, **await _found(self._owners, allowed)}
+        return {**refused, **await self._remembered.owners(allowed)}
 
     async def facts_by_key(self, refs: Sequence[FactRef]) -> Results[FactRef, object]:
         """Give documents about owners; one statement. What is told of the credential comes with the credential."""
@@ -149,7 +213,7 @@ class LocalSession:
         allowed, results = await self._allowed("facts_by_key", refs, _owner, lambda ref: ref.kind)
         for ref in [ref for ref in allowed if ref.kind == CREDENTIAL]:
             results[ref] = grant.facts if grant is not None else self._unauthenticated("is needed")
-        found = await self._store.facts([ref for ref in allowed if ref.kind != CREDENTIAL])
+        found = await self._own.facts(self._remembered, [ref for ref in allowed if ref.kind != CREDENTIAL])
         if grant is not None:
             found = {ref: self._rules.shown(fact, grant.scopes) for ref, fact in found.items()}
         return {**results, **found}
@@ -168,7 +232,7 @@ class LocalSession:
     async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> Results[OwnershipRef, bool]:
         """Tell whether owners hold definitions; two statements."""
         allowed, refused = await self._allowed("ownership_by_key", refs, _owner, lambda _: "")
-        owners = await _found(self._owners, [OwnerRef(ref.provider, ref.owner) for ref in allowed])
+        owners = await self._remembered.owners([OwnerRef(ref.provider, ref.owner) for ref in allowed])
         known = [ref for ref in allowed if OwnerRef(ref.provider, ref.owner) in owners]
         return {**refused, **await self._store.holds(known)}
 
@@ -177,13 +241,13 @@ class LocalSession:
     async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
         """Give containers; one statement."""
         allowed, refused = await self._allowed("containers_by_key", refs, _owner, _key)
-        return {**refused, **await _found(self._containers, allowed)}
+        return {**refused, **await self._remembered.containers(allowed)}
 
     async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List top levels; one statement for each set of arguments, one for their owners."""
         grant = await self._grant()
         allowed, results = await self._allowed("owners_by_key", asked, _owner, lambda _: "")
-        owners = await _found(self._owners, [cast("OwnerRef", one.ref) for one in allowed])
+        owners = await self._remembered.owners([cast("OwnerRef", one.ref) for one in allowed])
         whole: list[Asked] = []
         for one in [one for one in allowed if one.ref in owners]:
             wanted = cast("ContainerArguments", one.arguments).kind
@@ -229,16 +293,17 @@ class LocalSession:
 
     async def _below(self, read: str, asked: Sequence[Asked]) -> dict[Asked, Any]:
         allowed, results = await self._allowed(read, asked, _owner, _key)
-        known = await _found(self._containers, [cast("ContainerRef", one.ref) for one in allowed])
+        known = await self._remembered.containers([cast("ContainerRef", one.ref) for one in allowed])
         return {**results, **await self._contained([one for one in allowed if one.ref in known])}
 
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
-        """Read what lies in containers; two statements."""
+        """Read what lies in containers."""
         allowed, results = await self._allowed("contents_by_container", refs, _owner, _key)
-        for ref, inside in (await self._store.contents(allowed)).items():
-            results[ref] = contents = self._rules.contents(*inside)
-            self._laid.append(contents)
-        return results
+        found: Results[ContainerRef, Contents] = {}
+        if allowed:
+            found = await self._own.contents(self._remembered, allowed)
+        self._laid += [contents for contents in found.values() if isinstance(contents, Contents)]
+        return {**results, **found}
 
     # --- items --------------------------------------------------------------------------------------------------------
 
@@ -250,14 +315,40 @@ class LocalSession:
     async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List all holdings; one statement for each set of arguments, one for their owners."""
         allowed, results = await self._allowed("items_by_owner", asked, _owner, lambda _: "")
-        known = await _found(self._owners, [cast("OwnerRef", one.ref) for one in allowed])
+        known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in allowed])
         return {**results, **await self._listed([one for one in allowed if one.ref in known])}
 
     async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List what lies directly in containers; one statement for each set of arguments, one for their owners."""
         allowed, results = await self._allowed("items_by_container", asked, _owner, _key)
-        known = await _found(self._containers, [cast("ContainerRef", one.ref) for one in allowed])
-        return {**results, **await self._listed([one for one in allowed if one.ref in known])}
+        known = await self._remembered.containers([cast("ContainerRef", one.ref) for one in allowed])
+        there = [one for one in allowed if one.ref in known]
+        laid = [one for one in there if self._own.lays(one.ref.key)]
+        return {
+            **results,
+            **await self._listed([one for one in there if one not in laid]),
+            **await self._laid_items(laid),
+        }
+
+    async def _laid_items(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """List items of containers of which only their contents tell what lies in them."""
+        refs = list(dict.fromkeys(cast("ContainerRef", one.ref) for one in asked))
+        found: Results[ContainerRef, Contents] = {}
+        if refs:
+            found = await self.contents_by_container(refs)
+        results: dict[Asked, Any] = {}
+        for one in asked:
+            contents = found.get(one.ref)
+            if isinstance(contents, Contents):
+                arguments = cast("ItemArguments", one.arguments)
+                needed = definitions_needed(contents.items, arguments.passing, arguments.order)
+                known = await self._remembered.definitions(needed)
+                definitions = {ref: entry for ref, entry in known.items() if isinstance(entry, ItemDefinition)}
+                listed = list_items(contents.items, arguments, definitions, contents.places)
+                results[one] = ItemConnection.of(listed)
+            else:
+                results[one] = contents
+        return results
 
     async def _listed(self, asked: Sequence[Asked]) -> dict[Asked, ItemConnection]:
         parts = await self._store.item_lists(asked)
@@ -266,14 +357,17 @@ class LocalSession:
     async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
         """Sum quantities by definition; one statement for each set of arguments, one for their owners."""
         allowed, results = await self._allowed("totals_by_owner", asked, _owner, lambda _: "")
-        known = await _found(self._owners, [cast("OwnerRef", one.ref) for one in allowed])
+        known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in allowed])
         parts = await self._store.totals([one for one in allowed if one.ref in known])
         made = {one: DefinitionConnection.of(cast("Any", part), counted=one) for one, part in parts.items()}
         return {**results, **made}
 
     async def count_by_list(self, asked: Sequence[Asked]) -> Results[Asked, int]:
         """Count whole lists; one statement for each kind of list and set of arguments."""
-        counts: dict[Asked, int] = {}
+        drawn = await self._drawn(
+            [one for one in asked if isinstance(one.arguments, CatalogueArguments | AcceptArguments)]
+        )
+        counts: dict[Asked, int] = await self._store.count_catalogue([*drawn], drawn)
         for takes, count in (
             ((ItemArguments, CollectibleArguments), self._store.count_items),
             (TotalArguments, self._store.count_totals),
@@ -286,37 +380,54 @@ class LocalSession:
 
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
         """Give catalogue entries; one statement."""
-        return await self._store.definitions(refs)
+        return await self._remembered.definitions(refs)
 
     async def definition_keys(self, kind: str) -> list[str]:
         """List the keys of a family of definitions; one statement."""
         return await self._store.definition_keys(self._backend.manifest.key, kind)
 
     async def catalogue_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
-        """Refuse: no provider that is served from the store has a bounded catalogue yet."""
-        raise Unsupported(f"{self._title} has no bounded catalogue.")
+        """List what inventories could hold; one statement for each set of arguments, one for their owners."""
+        allowed, results = await self._allowed("catalogue_by_owner", asked, _owner, lambda _: "")
+        known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in allowed])
+        return {**results, **await self._catalogued([one for one in allowed if one.ref in known])}
 
     async def definitions_by_slot(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
-        """Refuse: no provider that is served from the store tells what fits a slot yet."""
-        raise Unsupported(f"{self._title} does not tell what fits a slot.")
+        """List what fits slots; one statement for each set of arguments, one for their containers' slots."""
+        allowed, results = await self._allowed("definitions_by_slot", asked, _owner, lambda one: one.ref.container)
+        return {**results, **await self._catalogued(allowed)}
+
+    async def _catalogued(self, asked: Sequence[Asked]) -> dict[Asked, DefinitionConnection]:
+        drawn = await self._drawn(asked)
+        parts = await self._store.catalogue([*drawn], drawn)
+        return {one: DefinitionConnection.of(part, counted=one) for one, part in parts.items()}
+
+    async def _drawn(self, asked: Sequence[Asked]) -> dict[Asked, Drawn]:
+        """Tell which part of the catalogue each list is of; lists of what does not exist are left out."""
+        slots = [one.ref for one in asked if isinstance(one.ref, SlotRef)]
+        words: Mapping[SlotRef, str] = {}
+        if slots:
+            words = await self._own.places(self._remembered, slots)
+        drawn: dict[Asked, Drawn] = {}
+        for one in asked:
+            shared = self._rules.shared_by(one.ref.owner)
+            source = words.get(one.ref) if isinstance(one.ref, SlotRef) else shared
+            if source is not None:
+                owner = OwnerRef(one.provider, one.ref.owner)
+                # What all share is nobody's.
+                drawn[one] = Drawn(owner=owner, source=source, counts=shared != one.ref.owner)
+        return drawn
+
+    # --- writes -------------------------------------------------------------------------------------------------------
 
     async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
-        """Refuse: no provider that is served from the store declares a verb yet."""
-        raise Unsupported(f"{self._title} does not support `{verb.value}` here.")
-
-
-async def _found(loader: Loader[K, V], keys: Sequence[K]) -> dict[K, V]:
-    """Load keys together, and give those that exist."""
-    unique = list(dict.fromkeys(keys))
-    loaded = await loader.load_many(unique)
-    found: dict[K, V] = {}
-    for key in unique:
-        value = loaded.get(key)
-        if isinstance(value, Exception):
-            raise value
-        if value is not None:
-            found[key] = value
-    return found
+        """Carry out a verb in one transaction; see `writes.write`."""
+        grant = await self._grant()
+        if grant is not None and not self._rules.may_read(grant.owner, owner.owner):
+            raise NotFound(f"{self._title} has no such owner.")
+        if grant is not None and not self._rules.may_write(grant.owner, owner.owner):
+            raise Forbidden(f"The inventory of another owner of {self._title} cannot be changed.")
+        return await write(self._store, self._own, verb, owner, change, at=self._backend.clock())
 
 
 def _owner(key: Any) -> str:

@@ -83,12 +83,15 @@ def left(folder: Path) -> list[str]:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_the_demo_serves_what_it_prints_and_leaves_nothing(folder: Path, how: signal.Signals) -> None:
     with demo(folder) as up, httpx.Client(timeout=10) as client:
-        graph, dialect = re.findall(r"http://127\.0\.0\.1:\d+\S*", up.printed)
+        graph, dialect, other = re.findall(r"http://127\.0\.0\.1:\d+\S*", up.printed)
         assert graph == f"{up.address}/graphql"
         columns = [line.index("http") for line in up.printed.splitlines() if "http" in line]
-        key = re.search(r"^ +key +(\S+)$", up.printed, re.MULTILINE)
-        assert key
-        assert [*columns, *columns[:1]] == [key.start(1) - key.start()] * 3
+        key, session, refresh = re.findall(r"^ +(?:key|session|refresh) +(\S+)$", up.printed, re.MULTILINE)
+        columns += [
+            line.index(secret) for line in up.printed.splitlines() for secret in (key, session) if secret in line
+        ]
+        assert len(set(columns)) == 1
+        assert len(columns) == 5
         query = up.printed.partition("A query to paste:")[2].strip()
 
         answer = client.post(graph, json={"query": query}).json()
@@ -97,9 +100,14 @@ def test_the_demo_serves_what_it_prints_and_leaves_nothing(folder: Path, how: si
         assert {"Bank", "Test Nâme"} <= {container["name"] for container in containers}
         assert any(slot["item"] for container in containers for slot in container["slots"] or ())
 
-        account = client.get(f"{dialect}/v2/account", headers={"Authorization": f"Bearer {key[1]}"})
+        account = client.get(f"{dialect}/v2/account", headers={"Authorization": f"Bearer {key}"})
         assert (account.status_code, account.json()["name"]) == (200, OWNER)
         assert client.get(f"{dialect}/v2/account").status_code == 401
+        slots = f"{other}/v1/community/nova/inventory/slots?userId=u_1"
+        renewed = client.post(f"{other}/v1/user/auth/refresh-session", json={"refreshToken": refresh})
+        for token in (session, renewed.json()["sessionToken"]):
+            found = client.get(slots, headers={"Authorization": f"Bearer {token}"})
+            assert (found.status_code, found.json()[0]["item"]["id"]) == (200, "i_cap")
         assert client.get(f"{up.address}/health/ready").json() == {"status": "ready"}
         assert "server" not in account.headers
 
@@ -131,7 +139,7 @@ def test_the_demo_calls_nobody_whatever_the_settings_say(folder: Path) -> None:
     with demo(folder, GATEWAY_PROVIDERS__GUILDWARS2__TIMEOUT="3") as up:
         query = "{ inventoryProviders { backend } inventoryViewer { owners { key } } }"
         answer = httpx.post(f"{up.address}/graphql", json={"query": query}).json()
-        assert answer["data"]["inventoryProviders"] == [{"backend": "LOCAL"}]
+        assert answer["data"]["inventoryProviders"] == [{"backend": "LOCAL"}] * 2
         assert OWNER in [owner["key"] for owner in answer["data"]["inventoryViewer"]["owners"]]
         # The rest of the settings hold.
         assert httpx.get(f"{up.address}/graphql", headers={"Accept": "text/html"}).status_code == 404

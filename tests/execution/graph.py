@@ -10,7 +10,6 @@ from graphql import GraphQLSchema
 from strawberry import Schema
 
 from gateway.api.schema import build_schema
-from gateway.app import TYPES
 from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.ids import OWNER, DefinitionRef, OwnerRef
@@ -92,7 +91,8 @@ class Profile(Node):
         return self.ref
 
 
-ACCOUNTS = tuple(provider.account for provider in PROVIDERS.values())
+TYPES = tuple(kind for provider in PROVIDERS.values() for kind in provider.types)
+ACCOUNTS = tuple(kind for provider in PROVIDERS.values() for kind in provider.owners)
 
 
 def _wide() -> Schema:

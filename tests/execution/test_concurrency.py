@@ -76,7 +76,7 @@ class TimedSession:
     def __init__(self, provider: str, slow: Mapping[tuple[str, str], float], events: list[Event]) -> None:
         self.provider, self.slow, self.events = provider, slow, events
 
-    async def identity(self) -> str:
+    async def identity(self, _key: str) -> str:
         await self._time("identity")
         return "mine"
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway.http import health
 from gateway.model.errors import Internal
+from gateway.registry import PROVIDERS
 from gateway.settings import ProviderSettings
 from gateway.store.store import StoreError
 from tests.gateways import HOST, running, settings
@@ -83,6 +84,7 @@ async def test_a_gateway_without_its_store_is_live_and_not_ready() -> None:
 
 
 async def test_a_gateway_that_uses_no_store_asks_none() -> None:
-    providers = {PROVIDER.key: ProviderSettings(backend="upstream", base_url="http://dialect.test")}
+    providers = {key: ProviderSettings(backend="off") for key in PROVIDERS}
+    providers[PROVIDER.key] = ProviderSettings(backend="upstream", base_url="http://dialect.test")
     async with running(settings("postgresql://nobody@127.0.0.1:1/nothing", providers=providers)) as up:
         assert (await up.client.get("/health/ready")).json() == {"status": "ready"}

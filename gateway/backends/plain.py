@@ -1,0 +1,50 @@
+"""Plain: the local backend's own part of a provider whose things lie as the store has them, and that has no verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from gateway.model.container import Container, Contents
+from gateway.model.errors import Unsupported
+from gateway.model.ids import ContainerRef, FactRef, OwnerRef, SlotRef
+from gateway.model.item import Item
+from gateway.model.manifest import Capability
+from gateway.model.ports import Results, Storage, Writing, Written
+
+Lay: TypeAlias = Callable[[Container, Sequence[Container], Sequence[Item]], Contents]
+"""Lays out what lies in a container and in its direct children, of which are the items, in natural order."""
+
+
+class Plain:
+    """What the rows of the store tell is all there is; `lay` makes a container's contents of them."""
+
+    def __init__(self, lay: Lay) -> None:
+        self._lay = lay
+
+    def lays(self, key: str) -> bool:
+        """Say that items know where they lie."""
+        del key
+        return False
+
+    async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
+        """Lay out containers; two statements."""
+        return {ref: self._lay(*inside) for ref, inside in (await store.contents(refs)).items()}
+
+    async def facts(self, store: Storage, refs: Sequence[FactRef]) -> Results[FactRef, object]:
+        """Give documents as they were stored; one statement."""
+        return await store.facts(refs)
+
+    async def places(self, store: Storage, refs: Sequence[SlotRef]) -> Mapping[SlotRef, str]:
+        """Tell that nothing is made for any slot."""
+        del store, refs
+        return {}
+
+    async def write(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Written:
+        """Refuse every verb."""
+        del store, owner, change
+        raise Unsupported(f"`{verb.value}` is not supported here.")
+
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> dict[str, Any]:
+        """Refuse every verb."""
+        return (await self.write(store, verb, owner, change)).payload

@@ -1,0 +1,95 @@
+"""Writes to the store: what every verb shares, its transaction, repeats, conditions, simulation and change log."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+import orjson
+
+from gateway.model.change import ChangeSet
+from gateway.model.errors import DuplicateTransaction, InvalidInput, NotFound, PreconditionFailed
+from gateway.model.ids import ContainerRef, OwnerRef, decode_id
+from gateway.model.manifest import Capability
+from gateway.model.ports import Local, Written
+from gateway.store.store import Store
+from gateway.store.writes import Writer
+
+
+class _Undone(Exception):
+    """A simulated write has told what it would do, and is undone."""
+
+
+async def write(
+    store: Store, own: Local, verb: Capability, owner: OwnerRef, change: Any, *, at: datetime
+) -> dict[str, Any]:
+    """Carry out a verb of a provider, all or nothing, and give the parts of its payload.
+
+    The owner's lock is held from before anything is read. A repeat of a transaction that was committed answers with
+    its change set, and with the things as they stand now; one that is only simulated is undone at its end.
+    """
+    told: Written | None = None
+    try:
+        async with store.writing(owner) as writer:
+            told = await _written(writer, own, verb, owner, change, at=at)
+            if told.changes.is_simulated:
+                raise _Undone
+    except _Undone:
+        pass
+    assert told is not None  # noqa: S101 -- either it was told, or something else was raised
+    return {"changes": told.changes, **told.payload}
+
+
+async def _written(
+    writer: Writer, own: Local, verb: Capability, owner: OwnerRef, change: Any, *, at: datetime
+) -> Written:
+    name: str | None = change.transaction_id or None
+    simulate = bool(change.simulate)
+    digest = _digest(verb, change)
+    before = None if name is None else await writer.recorded(owner, name)
+    if before is not None:
+        if before.input_hash != digest:
+            raise DuplicateTransaction("This transaction id was used before, with another input.").at("transactionId")
+        payload = await own.replay(writer, verb, owner, change)
+        changes = writer.change_set(before)
+        return Written(changes=replace(changes, is_replayed=True, is_simulated=simulate), payload=payload)
+    await _check_versions(writer, own, owner, change)
+    told = await own.write(writer, verb, owner, change)
+    told.changes.is_simulated = simulate
+    if not simulate and (name is not None or _is_change(told.changes)):
+        await writer.record(owner, verb.value, told.changes, at=at, transaction_id=name, input_hash=digest)
+    return told
+
+
+def _is_change(changes: ChangeSet) -> bool:
+    return any((changes.created_ids, changes.updated_ids, changes.moved_ids, changes.removed_ids, changes.versions))
+
+
+async def _check_versions(writer: Writer, own: Local, owner: OwnerRef, change: Any) -> None:
+    """Hold a write to the versions that it names; the current ones of all of them are told."""
+    wanted = {cast("ContainerRef", decode_id(one.container)[1]): one.version for one in change.if_match or ()}
+    if len(wanted) < len(change.if_match or ()):
+        raise InvalidInput("`ifMatch` names a container twice.").at("ifMatch")
+    if not wanted:
+        return
+    found = await own.contents(writer, [*wanted])
+    current: dict[str, str] = {}
+    for at, ref in enumerate(wanted):
+        contents = found.get(ref)
+        if isinstance(contents, Exception):
+            raise contents
+        if contents is None:
+            raise NotFound("There is no such container.").at("ifMatch", str(at), "container")
+        current[ref.key] = contents.version or ""
+    if any(current[ref.key] != version for ref, version in wanted.items()):
+        raise PreconditionFailed("A container is not at the version that was named.", versions=current).at("ifMatch")
+
+
+def _digest(verb: Capability, change: Any) -> str:
+    """Tell an input from every other; what only names it, or asks to simulate it, is no part of it."""
+    bare = replace(change, transaction_id=None, client_mutation_id=None, simulate=False)
+    # UNSET is what no JSON has: an absent part is not one that is null.
+    written = orjson.dumps((verb.value, bare), default=lambda _: {"absent": True}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(written, digest_size=16).hexdigest()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.providers.community import PROVIDER as COMMUNITY
 from gateway.providers.guildwars2 import PROVIDER as GUILDWARS2
 from gateway.providers.provider import Provider
 
-PROVIDERS: Mapping[str, Provider] = MappingProxyType({provider.key: provider for provider in (GUILDWARS2,)})
+PROVIDERS: Mapping[str, Provider] = MappingProxyType({provider.key: provider for provider in (GUILDWARS2, COMMUNITY)})
 """The providers by key, in the order in which they are shown."""

@@ -18,7 +18,8 @@ from tests.conformance.worlds import WORLDS, World
 from tests.databases import fresh_database, make_database
 from tests.gateways import Answer, Asked, header, local, mint, running, settings, upstream
 
-BACKENDS = ("sqlite", "postgres", "upstream")
+KINDS = {"sqlite": BackendKind.LOCAL, "postgres": BackendKind.LOCAL, "upstream": BackendKind.UPSTREAM}
+BACKENDS = (*KINDS,)
 
 
 @dataclass
@@ -51,8 +52,19 @@ class Subject:
         return capability in self.provider.manifest.capabilities[self.backend]
 
 
-def matrix() -> list[Any]:
-    return [pytest.param((key, backend), id=f"{key}-{backend}") for key in PROVIDERS for backend in BACKENDS]
+def matrix(*needed: Capability) -> list[Any]:
+    """Give the cells that declare all of these."""
+    return [
+        pytest.param((key, backend), id=f"{key}-{backend}")
+        for key, provider in PROVIDERS.items()
+        for backend in BACKENDS
+        if {*needed} <= provider.manifest.capabilities[KINDS[backend]]
+    ]
+
+
+def needs(*needed: Capability) -> pytest.MarkDecorator:
+    """Run a test in the cells that declare all of these; that the others refuse is tested among the capabilities."""
+    return pytest.mark.parametrize("subject", matrix(*needed), indirect=True)
 
 
 _SEEDED: dict[tuple[str, str], str] = {}
@@ -92,5 +104,4 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenera
         if backend == "upstream":
             asked = await stack.enter_async_context(upstream(provider, dialect))
         asked.headers[header(provider)] = await mint(dialect.gateway, provider, world.owner)
-        kind = BackendKind.UPSTREAM if backend == "upstream" else BackendKind.LOCAL
-        yield Subject(provider, world, kind, asked, dialect)
+        yield Subject(provider, world, KINDS[backend], asked, dialect)

@@ -16,7 +16,7 @@ from tests.conformance.conftest import Subject
 def inputs(subject: Subject) -> dict[Capability, dict[str, Any]]:
     """Give a well-formed input of each verb."""
     key, world = subject.provider.key, subject.world
-    here = encode_id(CONTAINER, ContainerRef(key, world.owner, world.nested))
+    here = encode_id(CONTAINER, ContainerRef(key, world.owner, world.nested or world.slotted))
     there = encode_id(CONTAINER, ContainerRef(key, world.owner, world.slotted))
     item = encode_id(ITEM, ItemRef(key, world.owner, f"{world.slotted}/0"))
     return {
@@ -79,7 +79,7 @@ async def test_malformed_ids_are_refused_as_data(subject: Subject) -> None:
     given = inputs(subject)[Capability.MOVE_ITEMS]
     wrong_kind = await mutate(subject, Capability.MOVE_ITEMS, {"ids": [given["to"]], "to": given["to"]})
     assert [error["code"] for error in wrong_kind["errors"]] == ["INVALID_INPUT"]
-    other = encode_id(CONTAINER, ContainerRef(subject.provider.key, subject.world.unknown_owner, subject.world.nested))
+    other = encode_id(CONTAINER, ContainerRef(subject.provider.key, subject.world.unknown_owner, subject.world.slotted))
     mixed = await mutate(subject, Capability.MOVE_ITEMS, {"ids": given["ids"], "to": other})
     assert [error["code"] for error in mixed["errors"]] == ["INVALID_INPUT"]
 

@@ -200,7 +200,7 @@ async def test_search_tells_which_owners_are_missing(subject: Subject) -> None:
 async def test_search_knows_me_for_the_owner_it_is(subject: Subject) -> None:
     query = """query($owners: [OwnerInput!]!, $after: String) { searchItems(owners: $owners, first: 3, after: $after) {
       nodes { id } pageInfo { endCursor } } }"""
-    owners = [subject.to("me"), subject.owner]
+    owners = [subject.to(subject.world.me), subject.owner]
     found = (await subject.asked.ask(query, owners=owners)).whole()["searchItems"]
     cursor = found["pageInfo"]["endCursor"]
     # The cursor is good however the owner is spelled.

@@ -44,7 +44,7 @@ async def test_every_id_reads_back_as_the_same_thing(subject: Subject) -> None:
 
 async def test_ids_hold_no_me(subject: Subject) -> None:
     named = (await subject.ask(TREE)).whole()
-    mine = (await subject.asked.ask(TREE, owner=subject.to("me"))).whole()
+    mine = (await subject.asked.ask(TREE, owner=subject.to(subject.world.me))).whole()
     assert ids(mine) == ids(named)
 
 

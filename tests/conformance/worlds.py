@@ -6,10 +6,32 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dressing:
+    """What can be put in slots, and minted."""
+
+    filled: str
+    """A slot that something lies in."""
+    empty: str
+    """A slot that is empty."""
+    fitting: str
+    """A definition that the owner holds, which fits the empty slot and lies nowhere."""
+    unfitting: str
+    """A definition that the owner holds and that does not fit the empty slot."""
+    unowned: str
+    """A definition that the owner does not hold and that would fit the empty slot."""
+    blockchain: str
+    """A blockchain on which the avatar as it is was not minted yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
     """An owner of a provider's bundled samples, and keys to ask for."""
 
     owner: str
+    me: str = "me"
+    """What stands for the owner of the credential in use."""
+    others: tuple[str, ...] = ()
+    """The other owners that the samples hold."""
     unknown_owner: str
     other_owner: str
     """An owner that the samples do not hold; `other_documents`, in the provider's format, are its account."""
@@ -19,8 +41,8 @@ class World:
     malformed_containers: tuple[str, ...]
     slotted: str
     """A container with slots, some of them empty."""
-    nested: str
-    """A container with child containers."""
+    nested: str | None
+    """A container with child containers; None where there are none."""
     definition: str
     """A definition that the owner holds."""
     unheld: str
@@ -29,6 +51,7 @@ class World:
     malformed_definitions: tuple[str, ...]
     text: str
     """Text in the name of some but not all items."""
+    dressing: Dressing | None = None
     gaps: dict[str, str] = field(default_factory=dict[str, str])
     """Tests that fail strictly, with the reason; by name and backend, such as `test_x[sqlite]`."""
 
@@ -49,5 +72,33 @@ WORLDS = {
         unknown_definition="item:999999999",
         malformed_definitions=("", "46735", "item:x", "item:-1", "what:1", "item:01"),
         text="blood",
+    ),
+    "community": World(
+        owner="nova/u_1",
+        me="nova/me",
+        others=("nova", "nova/u_2"),
+        unknown_owner="nova/u_0",
+        other_owner="nova/u_9",
+        other_documents={
+            "/v1/community/nova/inventory/avatar?userId=u_9": {"userId": "u_9", "version": 0, "slots": [], "mints": []}
+        },
+        malformed_owners=("", "/u_1", "nova/", "x" * 300, "no\x01va/u_1"),
+        unknown_container="wardrobe",
+        malformed_containers=("", "avatar/0", "x" * 200),
+        slotted="avatar",
+        nested=None,
+        definition="nova/i_cap",
+        unheld="nova/i_crown",
+        unknown_definition="nova/i_none",
+        malformed_definitions=("", "nova", "nova/", "/i_cap", "x" * 300 + "/i_cap"),
+        text="cap",
+        dressing=Dressing(
+            filled="s_head",
+            empty="s_hands",
+            fitting="nova/i_paint",
+            unfitting="nova/i_boots",
+            unowned="nova/i_gloves",
+            blockchain="base",
+        ),
     ),
 }

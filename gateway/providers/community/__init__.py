@@ -1,0 +1,27 @@
+"""Community: a user's avatar over a community's kit of slots and catalogue of items."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway.providers.community import archive, refusals, rest, rules, upstream
+from gateway.providers.community.ledger import LocalLedger
+from gateway.providers.community.local import Local
+from gateway.providers.community.manifest import MANIFEST
+from gateway.providers.community.types import DOCUMENTS, TYPES, CommunityKit, CommunityUser
+from gateway.providers.provider import Provider
+
+PROVIDER = Provider(
+    manifest=MANIFEST,
+    types=TYPES,
+    documents=DOCUMENTS,
+    owners=(CommunityUser, CommunityKit),
+    rules=rules,
+    local=lambda clock, mint_delay: Local(clock, LocalLedger(timedelta(seconds=mint_delay))),
+    archive=archive,
+    judge=refusals.judge,
+    connect=lambda client, base_urls, keep: upstream.Upstream(client, base_urls["default"], account_cache=keep),
+    routes=rest.routes,
+    demo="gateway.providers.community",
+    demo_owner="nova/u_1",
+)

@@ -1,0 +1,56 @@
+"""The ledger: where avatars are minted. The store's own touches no blockchain, and only keeps the record."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import orjson
+
+from gateway.providers.community.rules import Order
+from gateway.providers.community.types import CommunityMint
+
+PENDING, MINTED, FAILED = "pending", "minted", "failed"
+
+
+class Ledger(Protocol):
+    """Mints avatars, and tells what became of it."""
+
+    async def submit(self, order: Order, *, at: datetime) -> CommunityMint:
+        """Take an order; the record may be pending, minted or failed. It is taken anew only after a failure."""
+        ...
+
+    def current(self, mint: CommunityMint, *, user: str, inventory: str, at: datetime) -> CommunityMint:
+        """Give a record as it stands at a moment."""
+        ...
+
+
+class LocalLedger:
+    """A ledger without a blockchain: after `delay` a record is minted of itself, under an id made of its four parts."""
+
+    def __init__(self, delay: timedelta = timedelta()) -> None:
+        self._delay = delay
+
+    async def submit(self, order: Order, *, at: datetime) -> CommunityMint:
+        """Take an order."""
+        mint = CommunityMint(blockchain=order.blockchain, version=order.version, status=PENDING, requested_at=at)
+        return self.current(mint, user=order.user, inventory=order.inventory, at=at)
+
+    def current(self, mint: CommunityMint, *, user: str, inventory: str, at: datetime) -> CommunityMint:
+        """Give a record, minted once its time has come."""
+        if mint.status != PENDING or mint.requested_at is None or at < mint.requested_at + self._delay:
+            return mint
+        parts = (user, inventory, mint.version, mint.blockchain.strip().casefold())
+        return replace(
+            mint,
+            status=MINTED,
+            token_id=_derived("token", parts, 16),
+            tx_hash=f"0x{_derived('transaction', parts, 32)}",
+            minted_at=mint.requested_at + self._delay,
+        )
+
+
+def _derived(word: str, parts: tuple[object, ...], size: int) -> str:
+    return hashlib.blake2b(orjson.dumps((word, *parts)), digest_size=size).hexdigest()

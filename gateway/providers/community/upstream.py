@@ -1,0 +1,884 @@
+"""Upstream: a community's service itself, over HTTP, with sessions that expire and are renewed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from base64 import urlsafe_b64decode
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from typing import Any, NamedTuple, TypeVar, cast
+from urllib.parse import quote
+
+import httpx
+import orjson
+import strawberry
+from cachetools import TTLCache
+
+from gateway.model.arguments import (
+    AcceptArguments,
+    CatalogueArguments,
+    CollectibleArguments,
+    ContainerArguments,
+    ContainerKind,
+    ItemArguments,
+    ItemFilter,
+    TotalArguments,
+)
+from gateway.model.container import Container, ContainerConnection, Contents
+from gateway.model.credentials import Credential
+from gateway.model.definition import DefinitionConnection, ItemDefinition
+from gateway.model.errors import (
+    Forbidden,
+    GatewayError,
+    NotFound,
+    OutcomeUnknown,
+    Unauthenticated,
+    Unsupported,
+    UpstreamInvalid,
+    UpstreamUnavailable,
+    refuse,
+)
+from gateway.model.ids import (
+    CONTAINER,
+    ContainerRef,
+    DefinitionRef,
+    FactRef,
+    ItemRef,
+    OwnerRef,
+    OwnershipRef,
+    SlotRef,
+    encode_id,
+)
+from gateway.model.item import Item, ItemConnection
+from gateway.model.listing import Definitions, list_items, total_up
+from gateway.model.loader import Loader, each
+from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKey
+from gateway.model.owner import ACCOUNT, InventoryOwner
+from gateway.model.paging import NATURAL, Part, Position, Window, part_of
+from gateway.model.ports import Results
+from gateway.model.relations import Asked
+from gateway.model.verbs import AllocateSlotsInput, MintAvatarInput
+from gateway.providers.community import rules, wire
+from gateway.providers.community.keys import AVATAR, PROVIDER, SLOTS, STATE, joined, split
+from gateway.providers.community.manifest import MANIFEST
+from gateway.providers.community.refusals import (
+    EXPIRED,
+    name_of,
+    places_in,
+    places_in_mint,
+    refusal,
+    told,
+    unreadable,
+)
+from gateway.providers.community.types import (
+    CommunityAllocation,
+    CommunityContents,
+    CommunityItem,
+    CommunityItemDefinition,
+    CommunityKit,
+    CommunitySlot,
+    CommunitySlots,
+    CommunityState,
+    CommunityUser,
+)
+from gateway.providers.community.verbs import changed, entries_of, payload, user_of
+from gateway.telemetry import Figure
+from gateway.transport.cache import DAY, Cache, Kept, SharedReads
+from gateway.transport.client import Client
+from gateway.transport.errors import decoded
+
+_PAGE = wire.MOST_ENTRIES
+_MOST_PAGES = 200
+_PAGES_AT_ONCE = 8
+
+# A session's own life: what is kept longer can only be refused.
+_SESSION_SECONDS = 600.0
+_SESSIONS, _SESSIONS_SIZE = 10_000, 8 << 20
+_LONGEST_TOKEN = 8_192
+
+_DOCUMENTS, _DOCUMENTS_SIZE = 10_000, 8 << 20
+
+_CLAIMS = ("sub", "userId", "user_id", "id", "uid")
+"""What a token may call its user, the usual name first."""
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+def _subject(token: str | None) -> str | None:
+    """Give the user whom a token names, if it is a JWT; whether it is a good one is for the service to say."""
+    parts = (token or "").split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims: Any = orjson.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    named = [cast("Mapping[str, Any]", claims).get(name) for name in _CLAIMS] if isinstance(claims, dict) else []
+    users = (str(user) for user in named if isinstance(user, str | int) and not isinstance(user, bool))
+    return next((user for user in users if user), None)
+
+
+class _Document:
+    """An answer, decoded, and what is made of it; both stay as they are once they are made."""
+
+    __slots__ = ("_made", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self._made: Any = None
+
+    def made(self, make: Callable[[Any], T]) -> T:
+        """Give what is made of the answer; of one address it is always the same."""
+        if self._made is None:
+            self._made = make(self.value)
+        return self._made
+
+
+class _List(NamedTuple):
+    """A list of items: of which community, under which path and query, and whether it is of owned ones alone."""
+
+    community: str
+    path: str
+    owned: bool
+
+
+class _Page(NamedTuple):
+    """A page of such a list; the total is None where it is not told."""
+
+    entries: list[wire.ReadItem]
+    total: int | None
+
+
+class Upstream:
+    """The service as a backend.
+
+    It keeps the session tokens that it has got for refresh tokens, and answers where that is switched on. What is kept
+    belongs to one credential and is never changed.
+    """
+
+    manifest: Manifest = MANIFEST
+    kind = BackendKind.UPSTREAM
+
+    def __init__(
+        self,
+        client: Client,
+        base_url: str,
+        *,
+        account_cache: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`account_cache`: seconds for which what a credential has read is kept for it; 0 keeps nothing."""
+        self.client = client
+        self.base_url = base_url.rstrip("/")
+        self.account_cache = account_cache
+        self.documents: Cache[tuple[str, int, str], _Document] = Cache(
+            entries=_DOCUMENTS, size=_DOCUMENTS_SIZE, clock=clock
+        )
+        self._tokens: SharedReads[Credential, str] = SharedReads(
+            Cache(entries=_SESSIONS, size=_SESSIONS_SIZE, clock=clock),
+            self._exchange,
+            lambda credentials: [[credential] for credential in credentials],
+        )
+        self._numbers = count(1)
+        self._written: MutableMapping[str, int] = TTLCache(maxsize=100_000, ttl=DAY)
+
+    def session(self, credential: Credential) -> UpstreamSession:
+        """Open a session for a caller."""
+        return UpstreamSession(self, credential)
+
+    async def owners(self) -> list[OwnerRef]:
+        """List no one: whose inventories there are, only the service knows."""
+        return []
+
+    def figures(self) -> list[Figure]:
+        """List how the caches do."""
+        key = self.manifest.key
+        return [*self._tokens.cache.figures("sessions", key), *self.documents.figures("accounts", key)]
+
+    def address(self, path: str) -> str:
+        """Give the address of a path of the service."""
+        if not self.base_url:
+            raise Unsupported("Where the community's service is has not been set.")
+        return f"{self.base_url}{path}"
+
+    def last_write(self, partition: str) -> int:
+        """Give the number of a credential's last write; what is kept for it was read after that one."""
+        return self._written.get(partition, 0)
+
+    def wrote(self, partition: str) -> None:
+        """Note a write: what was kept for the credential no longer holds."""
+        self._written[partition] = next(self._numbers)
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    def token(self, credential: Credential) -> str | None:
+        """Give the session token that is known for a credential: one that was got for it, or its own."""
+        kept: str | None = None
+        if credential.part("refresh") is not None:
+            kept = self._tokens.cache.fresh((credential,)).get(credential)
+        return kept or credential.part("session")
+
+    def drop(self, credential: Credential, token: str) -> None:
+        """Forget a session token that was not accepted, unless there is another by now."""
+        if self._tokens.cache.peek((credential,)).get(credential) == token:
+            self._tokens.cache.keep(credential, Kept(token, 0.0, 0))
+
+    async def renewed(self, credential: Credential) -> str:
+        """Give a session token for the credential's refresh token; all who ask at once share one call for it."""
+        found = (await self._tokens.load_many((credential,)))[credential]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _exchange(self, credentials: Sequence[Credential]) -> Mapping[Credential, Kept[str] | Exception]:
+        (credential,) = credentials
+        request = httpx.Request(
+            "POST",
+            self.address("/v1/user/auth/refresh-session"),
+            headers={"Content-Type": "application/json"},
+            content=orjson.dumps({"refreshToken": credential.part("refresh")}),
+        )
+        try:
+            response = await self.client.send(request, partition=credential.partition)
+        except OutcomeUnknown as lost:
+            # That is said of writes; here nothing was to be changed.
+            raise UpstreamUnavailable("The session could not be renewed.", provider_code=lost.provider_code) from None
+        if not response.is_success:
+            raise unreadable(response)
+        token = _session_token(decoded(response))
+        mine, named = _subject(credential.part("session")), _subject(token)
+        if mine and named and mine != named:
+            # Else a write would be repeated in somebody else's name.
+            raise Unauthenticated("The session token and the refresh token are two users'.")
+        return {credential: Kept(token, _SESSION_SECONDS, len(token))}
+
+
+def _session_token(document: object) -> str:
+    token = cast("Mapping[str, Any]", document).get("sessionToken") if isinstance(document, dict) else None
+    if not isinstance(token, str) or not 0 < len(token) <= _LONGEST_TOKEN:
+        raise UpstreamInvalid("The service's answer is not in its format: there is no `sessionToken`.")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise UpstreamInvalid("The service's answer is not in its format: `sessionToken` is no token.")
+    return token
+
+
+class UpstreamSession:
+    """One caller's dealings with the service: each document is fetched once, until something is written."""
+
+    def __init__(self, upstream: Upstream, credential: Credential) -> None:
+        self._upstream = upstream
+        self._credential = credential
+        self._open()
+
+    def _open(self) -> None:
+        self._documents: Loader[str, _Document] = Loader[str, _Document].alone(self._fetch)
+        self._lists: Loader[_List, list[wire.ReadItem]] = Loader[_List, list[wire.ReadItem]].alone(self._fetch_list)
+        self._figures: Loader[OwnerRef, CommunityContents] = Loader[OwnerRef, CommunityContents].alone(self._fetch_laid)
+        self._made: list[Contents] = []
+        self._held: dict[OwnerRef, dict[str, CommunityItem]] = {}
+        self._seen: dict[DefinitionRef, CommunityItemDefinition] = {}
+        # By community, a user whose slots, which are all users', have been read.
+        self._looked_at: dict[str, str] = {}
+
+    async def aclose(self) -> None:
+        """Cancel the calls still under way, and let go of what was read."""
+        for loader in (self._figures, self._lists, self._documents):
+            await loader.aclose()
+        for contents in self._made:
+            contents.release()
+
+    async def _forget(self) -> None:
+        """Drop what was read, and what is kept for the credential: a write is near, or was tried."""
+        await self.aclose()
+        self._upstream.wrote(self._credential.partition)
+        self._open()
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    async def _token(self) -> str:
+        token = self._upstream.token(self._credential)
+        if token is not None:
+            return token
+        if self._credential.part("refresh") is None:
+            raise Unauthenticated("A session token of the community is needed.")
+        return await self._upstream.renewed(self._credential)
+
+    async def _call(self, send: Callable[[str], Awaitable[httpx.Response]]) -> httpx.Response:
+        """Send a call with the session's token; where that has expired, once more with a new one."""
+        token = await self._token()
+        try:
+            return await send(token)
+        except Unauthenticated as error:
+            self._upstream.drop(self._credential, token)
+            if error.provider_code != EXPIRED or self._credential.part("refresh") is None:
+                raise
+        return await send(await self._upstream.renewed(self._credential))
+
+    async def _fetch(self, path: str) -> _Document | None:
+        upstream, partition = self._upstream, self._credential.partition
+        at = (partition, upstream.last_write(partition), path)
+        if upstream.account_cache and (kept := upstream.documents.fresh((at,))):
+            return kept[at]
+
+        def send(token: str) -> Awaitable[httpx.Response]:
+            return upstream.client.get(upstream.address(path), headers=_bearer(token), partition=partition)
+
+        response = await self._call(send)
+        if response.status_code == 404:
+            return None
+        if not response.is_success:
+            raise unreadable(response)
+        found = _Document(decoded(response))
+        upstream.documents.keep(at, Kept(found, upstream.account_cache, len(response.content)))
+        return found
+
+    async def _read(self, path: str, make: Callable[[Any], T]) -> T | None:
+        """Give what is made of a document; all who ask share one call. None where the service knows of none."""
+        found = await self._documents.read(path)
+        return None if found is None else found.made(make)
+
+    async def _kit(self, community: str) -> CommunityKit | None:
+        return await self._read(_path(community), lambda value: wire.parse_kit(value, community))
+
+    async def _slots(self, community: str, user: str) -> list[wire.ReadSlot] | None:
+        path = _path(community, "slots") + f"?userId={_quoted(user)}"
+        found = await self._read(path, lambda value: wire.parse_slots(value, community))
+        if found is not None:
+            self._looked_at[community] = user
+            self._note([read.item for read in found if read.item is not None])
+        return found
+
+    async def _state(self, community: str, user: str) -> CommunityState | None:
+        return await self._read(_path(community, "avatar") + f"?userId={_quoted(user)}", wire.parse_avatar)
+
+    async def _item(self, community: str, item: str) -> wire.ReadItem | None:
+        """Read an item; whether it is owned is told of the caller."""
+        path = _path(community, "items", item)
+        found = await self._read(path, lambda value: wire.parse_item(value, community))
+        if found is not None:
+            self._note([found])
+        return found
+
+    async def _owned(self, community: str, user: str, *, only: bool = True) -> list[wire.ReadItem] | None:
+        path = _path(community, "items") + f"?onlyOwned={_flag(only)}&userId={_quoted(user)}"
+        return await self._lists.read(_List(community, path, only))
+
+    async def _fitting(self, community: str, slot: str, *, only_owned: bool) -> list[wire.ReadItem] | None:
+        """List what fits a slot; what is owned is told of the caller."""
+        path = _path(community, "slots", slot, "items") + f"?onlyOwned={_flag(only_owned)}"
+        return await self._lists.read(_List(community, path, only_owned))
+
+    def _note(self, read: Sequence[wire.ReadItem]) -> None:
+        for one in read:
+            self._seen.setdefault(DefinitionRef(PROVIDER, one.definition.key), one.definition)
+
+    # --- lists --------------------------------------------------------------------------------------------------------
+
+    async def _fetch_list(self, asked: _List) -> list[wire.ReadItem] | None:
+        """Read all pages of a list of items, each item once; None where the service knows of no such list."""
+        community, path, owned = asked
+
+        async def read(number: int) -> _Page | None:
+            if number > _MOST_PAGES:
+                raise _endless()
+            address = f"{path}&page={number}&limit={_PAGE}"
+            return await self._read(address, lambda value: _items(value, community, owned=owned))
+
+        found: dict[str, wire.ReadItem] = {}
+
+        def add(page: _Page | None) -> bool:
+            """Say whether a page brings anything: after one that is empty, or a repetition, nothing more comes."""
+            before = len(found)
+            for one in page.entries if page else ():
+                found.setdefault(one.id, one)
+            return len(found) > before
+
+        page = await read(1)
+        if page is None:
+            return None
+        goes_on, total = add(page), page.total
+        if total is not None and len(page.entries) >= _PAGE:
+            last = -(-total // len(page.entries))
+            if last > _MOST_PAGES:
+                raise _endless()
+            for one in await _some_at_once(read, range(2, last + 1)):
+                goes_on = goes_on and add(one)
+        else:
+            # A service may make its pages shorter than they were asked for: then its total tells that they go on.
+            number = 2
+            while goes_on and page and (len(page.entries) >= _PAGE if total is None else len(found) < total):
+                page = await read(number)
+                goes_on = add(page)
+                number += 1
+        listed = [*found.values()]
+        self._note(listed)
+        return listed
+
+    # --- whose --------------------------------------------------------------------------------------------------------
+
+    async def identity(self, key: str) -> str:
+        """Give the key of the user whom the session token names; the service has no call that would tell."""
+        return rules.own_key(joined("", await self._user()), key)
+
+    async def _user(self) -> str:
+        user = _subject(await self._token())
+        if user is None:
+            raise Unsupported("The session token does not tell whose session this is: name the user.")
+        return user
+
+    async def _is_mine(self, user: str) -> bool:
+        return _subject(await self._token()) == user
+
+    async def renew(self) -> str:
+        """Get a new session token for the refresh token."""
+        if self._credential.part("refresh") is None:
+            raise Unsupported(f"Credentials of {MANIFEST.title} are not renewed, or what renews them is missing.")
+        known = self._upstream.token(self._credential)
+        if known is not None:
+            self._upstream.drop(self._credential, known)
+        return await self._upstream.renewed(self._credential)
+
+    async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
+        """Give users, whose slots the service knows, and communities."""
+        return await each(refs, self._owner)
+
+    async def _owner(self, ref: OwnerRef) -> InventoryOwner | None:
+        community, user = split(ref.owner)
+        kit = await self._kit(community) if user is None else None
+        if kit is None and not await self._is_user(community, user):
+            return None
+        owner = InventoryOwner(provider=ProviderKey.COMMUNITY, key=ref.owner)
+        owner.name = kit.name if kit else user
+        return owner
+
+    async def _is_user(self, community: str, user: str | None) -> bool:
+        return user is not None and await self._slots(community, user) is not None
+
+    async def _is_known(self, owner: str) -> bool:
+        community, user = split(owner)
+        return await self._is_user(community, user) if user is not None else await self._kit(community) is not None
+
+    async def facts_by_key(self, refs: Sequence[FactRef]) -> Results[FactRef, object]:
+        """Give kits and their slots, users and their avatars."""
+        return await each(refs, self._fact)
+
+    async def _fact(self, ref: FactRef) -> object | None:
+        community, user = split(ref.owner)
+        if user is None:
+            if ref.kind == ACCOUNT:
+                return await self._kit(community)
+            slots = await self._kit_slots(community) if ref.kind == SLOTS else None
+            return None if slots is None else CommunitySlots(slots=slots)
+        if ref.kind == STATE:
+            return await self._state(community, user)
+        known = ref.kind == ACCOUNT and await self._is_user(community, user)
+        return CommunityUser(id=user, key=community) if known else None
+
+    async def _kit_slots(self, community: str) -> list[CommunitySlot] | None:
+        """Give the slots of a kit, as any user's slots tell them."""
+        read = await self._slots(community, self._looked_at.get(community) or await self._user())
+        return None if read is None else [one.slot for one in read]
+
+    async def visibility_by_owner(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, bool]:
+        """Tell that anyone may look at whoever is known."""
+        return await each(refs, self._visible)
+
+    async def _visible(self, ref: OwnerRef) -> bool | None:
+        return await self._is_known(ref.owner) or None
+
+    # --- the avatar ---------------------------------------------------------------------------------------------------
+
+    async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
+        """Give avatars."""
+        return await each(refs, self._container)
+
+    async def _container(self, ref: ContainerRef) -> Container | None:
+        there = ref.key == AVATAR and await self._is_known(ref.owner)
+        return wire.avatar(OwnerRef(ref.provider, ref.owner)) if there else None
+
+    async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List the one avatar of each inventory."""
+        return await each(asked, self._top_level)
+
+    async def _top_level(self, asked: Asked) -> ContainerConnection | None:
+        owner = cast("OwnerRef", asked.ref)
+        arguments = cast("ContainerArguments", asked.arguments)
+        if not await self._is_known(owner.owner):
+            return None
+        found = [wire.avatar(owner)] if arguments.kind in (None, ContainerKind.AVATAR) else []
+        return _connection(found, arguments)
+
+    async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List nothing: in an avatar lie no containers."""
+        return await each(asked, self._below)
+
+    async def descendants_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
+        """List nothing: in an avatar lie no containers."""
+        return await each(asked, self._below)
+
+    async def _below(self, asked: Asked) -> ContainerConnection | None:
+        there = await self._container(cast("ContainerRef", asked.ref))
+        return None if there is None else _connection([], asked.arguments)
+
+    async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
+        """Read what lies in the slots of avatars."""
+        return await each(refs, self._contents)
+
+    async def _contents(self, ref: ContainerRef) -> CommunityContents | None:
+        return await self._figures.read(OwnerRef(ref.provider, ref.owner)) if ref.key == AVATAR else None
+
+    async def _fetch_laid(self, owner: OwnerRef) -> CommunityContents | None:
+        found = await self._laid(owner)
+        if found is not None:
+            self._made.append(found)
+        return found
+
+    async def _laid(self, owner: OwnerRef) -> CommunityContents | None:
+        """Lay out an avatar, by the slots alone: its version is told by the avatar's own document."""
+        community, user = split(owner.owner)
+        if user is None:
+            slots = await self._kit_slots(community) if await self._kit(community) else None
+            return None if slots is None else rules.lay(wire.avatar(owner), slots, CommunityState(), {})
+        read = await self._slots(community, user)
+        if read is None:
+            return None
+        state = CommunityState(allocations=_allocations(read))
+        contents = rules.lay(wire.avatar(owner), [one.slot for one in read], state, await self._put_in(owner, read))
+        contents.digest = lambda: None
+        return contents
+
+    async def _put_in(self, owner: OwnerRef, read: Sequence[wire.ReadSlot]) -> dict[str, CommunityItem]:
+        """Give the items that lie in slots, by id; one that is told by its id alone is fetched."""
+        community, user = split(owner.owner)
+        times = Counter(one.item_id for one in read if one.item_id is not None)
+        told = {one.item.id: one.item for one in read if one.item is not None}
+        missing = [item for item in times if item not in told]
+        fetched = await asyncio.gather(*(self._item(community, item) for item in missing))
+        if missing and not await self._is_mine(user or ""):
+            # How many there are, and which tokens they are, was told of the caller.
+            fetched = [one and replace(one, quantity=0, token=None) for one in fetched]
+        told |= {one.id: one for one in fetched if one is not None}
+        # What lies in a slot is owned, whatever is told of it.
+        return {
+            item: replace(told[item], quantity=told[item].quantity or often).held_by(owner)
+            for item, often in times.items()
+            if item in told
+        }
+
+    # --- items --------------------------------------------------------------------------------------------------------
+
+    async def _holdings(self, owner: OwnerRef) -> Mapping[str, CommunityItem] | None:
+        """Give all that a user owns, by key; of a kit, which is nobody's, nothing."""
+        held = self._held.get(owner)
+        if held is None:
+            community, user = split(owner.owner)
+            if user is None:
+                return {} if await self._kit(community) else None
+            listed = await self._owned(community, user)
+            if listed is None:
+                return None
+            held = self._held[owner] = {one.id: one.held_by(owner) for one in listed if one.quantity > 0}
+        return held
+
+    async def items_by_key(self, refs: Sequence[ItemRef]) -> Results[ItemRef, Item]:
+        """Give holdings."""
+        return await each(refs, self._holding)
+
+    async def _holding(self, ref: ItemRef) -> Item | None:
+        held = await self._holdings(OwnerRef(ref.provider, ref.owner))
+        return None if held is None else held.get(ref.key)
+
+    async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
+        """List all that users own."""
+        return await each(asked, self._items_of)
+
+    async def _items_of(self, asked: Asked) -> ItemConnection | None:
+        held = await self._holdings(cast("OwnerRef", asked.ref))
+        if held is None:
+            return None
+        wanted = asked.arguments.items if isinstance(asked.arguments, CollectibleArguments) else asked.arguments
+        items = [*held.values()]
+        return ItemConnection.of(list_items(items, cast("ItemArguments", wanted), _definitions(items)))
+
+    async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
+        """List what lies in the slots of avatars."""
+        return await each(asked, self._items_in)
+
+    async def _items_in(self, asked: Asked) -> ItemConnection | None:
+        contents = await self._contents(cast("ContainerRef", asked.ref))
+        if contents is None:
+            return None
+        arguments = cast("ItemArguments", asked.arguments)
+        return ItemConnection.of(
+            list_items(contents.items, arguments, _definitions(contents.items), places=contents.places)
+        )
+
+    async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """Tell the quantities that users own."""
+        return await each(asked, self._totals)
+
+    async def _totals(self, asked: Asked) -> DefinitionConnection | None:
+        held = await self._holdings(cast("OwnerRef", asked.ref))
+        if held is None:
+            return None
+        arguments = cast("TotalArguments", asked.arguments)
+        items = [*held.values()]
+        wanted = arguments.filter or ItemFilter()
+        return DefinitionConnection.of(total_up(items, wanted, arguments.window, _definitions(items)))
+
+    async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> Results[OwnershipRef, bool]:
+        """Tell whether users own items."""
+        return await each(refs, self._owns)
+
+    async def _owns(self, ref: OwnershipRef) -> bool | None:
+        owner = OwnerRef(ref.provider, ref.owner)
+        community, user = split(owner.owner)
+        within, item = split(ref.definition)
+        if user is not None and within == community and await self._is_mine(user):
+            one = await self._item(community, item or "")
+            return one is not None and one.quantity > 0
+        held = await self._holdings(owner)
+        return None if held is None else within == community and item in held
+
+    # --- the catalogue ------------------------------------------------------------------------------------------------
+
+    async def catalogue_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List the catalogues of communities, and what users own of them."""
+        return await each(asked, self._catalogue)
+
+    async def _catalogue(self, asked: Asked) -> DefinitionConnection | None:
+        community, user = split(cast("OwnerRef", asked.ref).owner)
+        arguments = cast("CatalogueArguments", asked.arguments)
+        only = bool(arguments.only_owned)
+        if user is not None:
+            listed = await self._owned(community, user, only=only)
+        elif await self._kit(community) is None:
+            return None
+        else:
+            listed = [] if only else await self._owned(community, await self._user(), only=False)
+        return None if listed is None else _catalogued(listed, arguments.window, counts=user is not None)
+
+    async def definitions_by_slot(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List what fits slots, and what users own of it."""
+        return await each(asked, self._accepted)
+
+    async def _accepted(self, asked: Asked) -> DefinitionConnection | None:
+        ref = cast("SlotRef", asked.ref)
+        community, user = split(ref.owner)
+        arguments = cast("AcceptArguments", asked.arguments)
+        only = bool(arguments.only_owned)
+        if ref.container != AVATAR:
+            return None
+        if user is None or await self._is_mine(user):
+            listed = await self._fitting(community, ref.key, only_owned=only)
+            # A kit is nobody's, and nobody owns anything.
+            listed = [] if listed is not None and user is None and only else listed
+        else:
+            slots = await self._slots(community, user) or ()
+            known = any(one.slot.id == ref.key for one in slots)
+            listed = await self._owned(community, user, only=only) if known else None
+            listed = listed and [one for one in listed if ref.key in one.definition.slot_ids]
+        return None if listed is None else _catalogued(listed, arguments.window, counts=user is not None)
+
+    async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
+        """Give catalogue entries: those that some answer has told already, others by a call each."""
+        return await each(refs, self._definition)
+
+    async def _definition(self, ref: DefinitionRef) -> ItemDefinition | None:
+        if ref in self._seen:
+            return self._seen[ref]
+        community, item = split(ref.key)
+        found = await self._item(community, item or "")
+        return None if found is None else found.definition
+
+    async def definition_keys(self, kind: str) -> list[str]:
+        """List the keys of a community's catalogue."""
+        listed = await self._owned(kind, await self._user(), only=False) or []
+        return [one.key for one in sorted((one.definition for one in listed), key=lambda one: one.sort)]
+
+    async def count_by_list(self, asked: Sequence[Asked]) -> Results[Asked, int]:
+        """Refuse: every list here is counted when it is read."""
+        raise Unsupported("A community leaves no list uncounted.")
+
+    # --- writes -------------------------------------------------------------------------------------------------------
+
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+        """Allocate slots, or mint an avatar: the caller's own, as the service takes no other."""
+        if split(owner.owner)[1] != await self._user():
+            raise Forbidden(f"The inventory of another owner of {MANIFEST.title} cannot be changed.")
+        user = user_of(owner, change)
+        if verb is Capability.ALLOCATE_SLOTS:
+            return await self._allocate(owner, user, change)
+        if verb is Capability.MINT_AVATAR:
+            return await self._mint(owner, user, change)
+        raise Unsupported(f"A community does not support `{verb.value}`.")
+
+    async def _allocate(self, owner: OwnerRef, user: str, change: AllocateSlotsInput) -> dict[str, Any]:
+        community = split(owner.owner)[0]
+        entries = entries_of(owner, change)
+        # An item of another community has no id here that could be sent.
+        reason = "unknown_item"
+        refuse([rules.refusal(reason).at(*rules.place_of(place, reason)) for place in _foreign(entries)])
+        await self._forget()
+        read = await self._slots(community, user)
+        if read is None:
+            raise NotFound("There is no such avatar.").at("container")
+
+        body = wire.render_allocation(entries)
+        await self._post(_path(community, "slots", "allocate"), body, partial(places_in, entries))
+        contents = await self._outcome(owner, user)
+        after = contents.state
+        before = replace(after, allocations=_allocations(read))
+        if _pairs(before) != _pairs(after):
+            # Each call that changes anything raises the version by one.
+            before.number -= 1
+        changes = changed(owner, before, after, [one.slot for one in read])
+        return {"changes": changes, **payload(contents, [slot for slot, _ in entries])}
+
+    async def _mint(self, owner: OwnerRef, user: str, change: MintAvatarInput) -> dict[str, Any]:
+        community = split(owner.owner)[0]
+        await self._forget()
+        before = await self._state(community, user)
+        if before is None:
+            raise NotFound("There is no such avatar.").at("container")
+        await self._post(_path(community, "avatar", "mint"), {"blockchain": change.blockchain}, places_in_mint)
+        contents = await self._outcome(owner, user)
+        changes = changed(owner, contents.state, contents.state, ())
+        if contents.state.mints != before.mints:
+            changes.updated_ids = [strawberry.ID(encode_id(CONTAINER, ContainerRef(*owner, AVATAR)))]
+        return {"changes": changes, **payload(contents, None)}
+
+    async def _post(
+        self, path: str, body: object, places: Callable[[Sequence[wire.Detail]], Iterator[tuple[str, ...]]]
+    ) -> None:
+        """Have something done; raises Refusals, each with its place in the input."""
+        upstream, partition = self._upstream, self._credential.partition
+        content = orjson.dumps(body)
+
+        def send(token: str) -> Awaitable[httpx.Response]:
+            headers = {**_bearer(token), "Content-Type": "application/json"}
+            request = httpx.Request("POST", upstream.address(path), headers=headers, content=content)
+            return upstream.client.send(request, partition=partition)
+
+        try:
+            response = await self._call(send)
+        finally:
+            # Whatever became of it: it may have been done.
+            await self._forget()
+        if not response.is_success:
+            status, name = response.status_code, name_of(response)
+            details = wire.parse_details(told(response))
+            faults = zip(details, places(details), strict=True)
+            refuse([refusal(detail.reason, status, name).at(*path) for detail, path in faults])
+            raise refusal("", status, name)
+
+    async def _outcome(self, owner: OwnerRef, user: str) -> CommunityContents:
+        """Read an avatar after a write, its version and mints with it."""
+        try:
+            contents, state = await asyncio.gather(self._laid(owner), self._state(split(owner.owner)[0], user))
+        except GatewayError:
+            contents = state = None
+        if contents is None or state is None:
+            raise OutcomeUnknown("The service has taken the change, but what has come of it could not be read.")
+        contents.state = replace(state, allocations=contents.state.allocations)
+        return contents
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _path(community: str, *parts: str) -> str:
+    return "/".join((f"/v1/community/{_quoted(community)}/inventory", *map(_quoted, parts)))
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+# --- what is read -----------------------------------------------------------------------------------------------------
+
+
+def _items(value: object, community: str, *, owned: bool) -> _Page:
+    """Read a page of items; what is listed as owned is, even where the entry itself does not say so."""
+    page = wire.parse_page(value)
+    entries: list[wire.ReadItem] = []
+    for entry in page.entries:
+        read = wire.parse_item(entry, community)
+        silent = all(entry.get(name) is None for name in ("owned", "isOwned", "quantity"))
+        entries.append(replace(read, quantity=1) if owned and silent else read)
+    return _Page(entries, page.total)
+
+
+def _endless() -> UpstreamInvalid:
+    return UpstreamInvalid(f"The service's list has more than {_MOST_PAGES} pages.")
+
+
+def _allocations(read: Sequence[wire.ReadSlot]) -> list[CommunityAllocation]:
+    return [
+        CommunityAllocation(slot=one.slot.id, item=one.item_id, at=one.allocated_at)
+        for one in read
+        if one.item_id is not None
+    ]
+
+
+def _pairs(state: CommunityState) -> set[tuple[str, str]]:
+    return {(one.slot, one.item) for one in state.allocations}
+
+
+def _definitions(items: Sequence[Item]) -> Definitions:
+    """Give the definitions of items, which came with them."""
+    return {ref: item.definition for item in items if item.definition and (ref := item.definition_ref) is not None}
+
+
+def _connection(found: Sequence[Container], arguments: Any) -> ContainerConnection:
+    part = part_of(found, arguments.window, position=lambda container: Position(NATURAL, 0, container.sort))
+    return ContainerConnection.of(part)
+
+
+def _catalogued(listed: Sequence[wire.ReadItem], window: Window, *, counts: bool) -> DefinitionConnection:
+    """Make a list of definitions, which are in hand."""
+    part = part_of(listed, window, position=lambda one: Position(NATURAL, 0, one.definition.sort))
+    connection = DefinitionConnection.of(
+        Part(
+            entries=[(at, (one.definition.ref, one.quantity if counts else None)) for at, one in part.entries],
+            has_next=part.has_next,
+            has_previous=part.has_previous,
+            total=part.total,
+        )
+    )
+    nodes: list[ItemDefinition | None] = [one.definition for _, one in part.entries]
+    for edge, node in zip(connection.edges, nodes, strict=True):
+        edge.node = node
+    connection.nodes = nodes
+    return connection
+
+
+def _foreign(entries: Sequence[tuple[str, str | None]]) -> list[int]:
+    return [place for place, (_, item) in enumerate(entries) if item is not None and "\0" in item]
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+async def _some_at_once(read: Callable[[int], Awaitable[T]], numbers: Sequence[int]) -> list[T]:
+    """Read pages, a few at a time."""
+    room = asyncio.Semaphore(_PAGES_AT_ONCE)
+
+    async def one(number: int) -> T:
+        async with room:
+            return await read(number)
+
+    return await asyncio.gather(*map(one, numbers))

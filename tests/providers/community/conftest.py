@@ -1,0 +1,83 @@
+"""A gateway that serves the dialect over the provider's bundled samples."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from gateway.providers.community import PROVIDER
+from tests.gateways import Asked, local, mint, running, seed, settings
+
+ROOT = "/rest/community"
+NOVA = "/v1/community/nova/inventory"
+
+
+class Dialect:
+    """The dialect, asked by HTTP with a session of one user unless told otherwise."""
+
+    def __init__(self, asked: Asked, token: str) -> None:
+        self.asked = asked
+        self.token = token
+
+    async def send(
+        self, method: str, path: str, *, token: str | None = "", content: bytes | None = None, **headers: str
+    ) -> httpx.Response:
+        """Ask; `token` None sends none. Underscores in the names of headers stand for hyphens."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent.setdefault("Authorization", f"Bearer {token or self.token}")
+        return await self.asked.client.request(method, f"{ROOT}{path}", headers=sent, content=content)
+
+    async def get(self, path: str, *, token: str | None = "") -> httpx.Response:
+        """Ask for something."""
+        return await self.send("GET", path, token=token)
+
+    async def post(self, path: str, body: Any, *, token: str | None = "") -> httpx.Response:
+        """Send a document."""
+        return await self.send("POST", path, token=token, content=orjson.dumps(body), Content_Type="application/json")
+
+    async def json(self, path: str, *, token: str | None = "") -> Any:
+        """Give the body of an answer that must be good."""
+        answer = await self.get(path, token=token)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/json"
+        return answer.json()
+
+    async def mint(self, owner: str, **more: Any) -> str:
+        """Make a session token of a user's, or with `part` another."""
+        return await mint(self.asked.gateway, PROVIDER, owner, **more)
+
+    async def seed(self, documents: Any) -> None:
+        """Import documents in the service's own format."""
+        await seed(self.asked.gateway, PROVIDER, documents)
+
+
+_FILLED: set[Path] = set()
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file of a store to copy; it is filled on first use."""
+    return tmp_path_factory.mktemp("seeded") / "store.db"
+
+
+@pytest.fixture
+async def store_url(seeded: Path, tmp_path: Path) -> str:
+    """Give the URL of a store of the test's own with the samples in it."""
+    if seeded not in _FILLED:
+        async with local(PROVIDER, f"sqlite:///{seeded}"):
+            _FILLED.add(seeded)
+    return f"sqlite:///{shutil.copy(seeded, tmp_path)}"
+
+
+@pytest.fixture
+async def served(store_url: str) -> AsyncGenerator[Dialect]:
+    """Serve the dialect; `u_1` asks."""
+    async with running(settings(store_url)) as asked:
+        yield Dialect(asked, await mint(asked.gateway, PROVIDER, "nova/u_1"))

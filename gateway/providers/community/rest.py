@@ -84,7 +84,6 @@ class Call:
     request: Request
     session: Session
     community: str
-    kit: CommunityKit
     caller: OwnerRef
 
     def user(self) -> OwnerRef:
@@ -218,29 +217,33 @@ async def _call(request: Request, session: Session) -> Call:
     except Unsupported:
         # What does not tell whose session it is, is no session token.
         raise Refused(_STRANGER) from None
-    community, kit = await _community(session, ckey)
+    community = await _community(session, ckey)
     caller = OwnerRef(PROVIDER, joined(community, user or ""))
-    return Call(request=request, session=session, community=community, kit=kit, caller=caller)
+    return Call(request=request, session=session, community=community, caller=caller)
 
 
-async def _community(session: Session, ckey: str) -> tuple[str, CommunityKit]:
-    """Find a community by its key, else by its id."""
-    kit = await _one(session.facts_by_key, FactRef(PROVIDER, ckey, ACCOUNT, ""))
-    if not isinstance(kit, CommunityKit):
-        alias = await _one(session.facts_by_key, FactRef(PROVIDER, ckey, ALIAS, ""))
-        if isinstance(alias, CommunityAlias):
-            ckey = alias.key
-            kit = await _one(session.facts_by_key, FactRef(PROVIDER, ckey, ACCOUNT, ""))
+async def _community(session: Session, ckey: str) -> str:
+    """Find a community by its key, else by its id; give its key."""
+    if await _one(session.owners_by_key, OwnerRef(PROVIDER, ckey)) is not None:
+        return ckey
+    alias = await _one(session.facts_by_key, FactRef(PROVIDER, ckey, ALIAS, ""))
+    if not isinstance(alias, CommunityAlias):
+        raise Refused(_UNKNOWN)
+    return alias.key
+
+
+async def _kit(call: Call) -> CommunityKit:
+    kit = await _one(call.session.facts_by_key, FactRef(PROVIDER, call.community, ACCOUNT, ""))
     if not isinstance(kit, CommunityKit):
         raise Refused(_UNKNOWN)
-    return ckey, kit
+    return kit
 
 
 # --- reads ------------------------------------------------------------------------------------------------------------
 
 
 async def _inventory(call: Call) -> Response:
-    return _answer(wire.render_kit(call.kit))
+    return _answer(wire.render_kit(await _kit(call)))
 
 
 async def _slots(call: Call) -> Response:
@@ -268,8 +271,9 @@ async def _avatar(call: Call) -> Response:
     state = await _one(call.session.facts_by_key, FactRef(*user, STATE, ""))
     if not isinstance(state, CommunityState):
         raise Refused(_UNKNOWN)
-    told = replace(state, inventory_id=state.inventory_id or call.kit.id)
-    return _answer(wire.render_avatar(told, split(user.owner)[1] or "", await _kit_slots(call)))
+    if state.inventory_id is None:
+        state = replace(state, inventory_id=(await _kit(call)).id)
+    return _answer(wire.render_avatar(state, split(user.owner)[1] or "", await _kit_slots(call)))
 
 
 async def _item(call: Call) -> Response:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import strawberry
 
 from gateway.model.change import ContainerVersion, PlainChangeSet
+from gateway.model.definition import ItemDefinition
 from gateway.model.errors import InvalidInput, NotFound, Refusal, refuse
 from gateway.model.ids import CONTAINER, ITEM, SLOT, ContainerRef, ItemRef, OwnerRef, SlotRef, decode_id, encode_id
 from gateway.model.slot import Slot
@@ -59,6 +60,9 @@ def payload(contents: CommunityContents, named: Sequence[str] | None) -> dict[st
     avatar.slots, avatar.capacity, avatar.free_slots = contents.slots, contents.capacity, contents.free_slots
     avatar.version, avatar.mints, avatar.updated_at = state.version, state.mints, state.updated_at
     avatar.image_url, avatar.model_url = state.image_url, state.model_url
+    for item in contents.items:
+        if isinstance(item.definition, ItemDefinition):
+            item.name, item.kind = item.definition.name, item.definition.kind
     by_key: dict[str, Slot] = {slot.key: slot for slot in contents.slots or ()}
     return {"container": avatar} | ({} if named is None else {"slots": [by_key[key] for key in named if key in by_key]})
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
+import pytest
 
 from gateway.app import Gateway
 from gateway.backends.local import issue
@@ -165,6 +168,19 @@ async def local(provider: Provider, url: str, *, documents: Any = None) -> Async
     async with running(settings(url)) as asked:
         await seed(asked.gateway, provider, documents)
         yield asked
+
+
+_FILLED: dict[str, Path] = {}
+"""By provider, a store with its samples, filled on first use."""
+
+
+async def copied(provider: Provider, kept: pytest.TempPathFactory, folder: Path) -> str:
+    """Give the URL of a copy, in a test's own folder, of a store with the samples in it."""
+    if provider.key not in _FILLED:
+        store = kept.mktemp("samples") / "store.db"
+        async with local(provider, f"sqlite:///{store}"):
+            _FILLED[provider.key] = store
+    return f"sqlite:///{shutil.copy(_FILLED[provider.key], folder)}"
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import orjson
 import pytest
 
 from gateway.providers.community import PROVIDER
-from tests.gateways import Asked, local, mint, running, seed, settings
+from tests.gateways import Asked, copied, mint, running, seed, settings
 
 ROOT = "/rest/community"
 NOVA = "/v1/community/nova/inventory"
@@ -58,22 +57,10 @@ class Dialect:
         await seed(self.asked.gateway, PROVIDER, documents)
 
 
-_FILLED: set[Path] = set()
-
-
-@pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the file of a store to copy; it is filled on first use."""
-    return tmp_path_factory.mktemp("seeded") / "store.db"
-
-
 @pytest.fixture
-async def store_url(seeded: Path, tmp_path: Path) -> str:
+async def store_url(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> str:
     """Give the URL of a store of the test's own with the samples in it."""
-    if seeded not in _FILLED:
-        async with local(PROVIDER, f"sqlite:///{seeded}"):
-            _FILLED.add(seeded)
-    return f"sqlite:///{shutil.copy(seeded, tmp_path)}"
+    return await copied(PROVIDER, tmp_path_factory, tmp_path)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from gateway.providers.guildwars2 import PROVIDER
 from gateway.providers.guildwars2.manifest import MANIFEST
-from tests.gateways import Asked, local, mint, running, settings
+from tests.gateways import Asked, copied, mint, running, settings
 from tests.providers.guildwars2.payloads import OWNER
 
 ROOT = "/rest/guildwars2"
@@ -44,22 +43,10 @@ class Dialect:
         return await mint(self.asked.gateway, PROVIDER, owner, scopes=wanted, limits=tuple(limits), **more)
 
 
-_FILLED: set[Path] = set()
-
-
-@pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the file of a store to copy; it is filled on first use."""
-    return tmp_path_factory.mktemp("seeded") / "store.db"
-
-
 @pytest.fixture
-async def store_url(seeded: Path, tmp_path: Path) -> str:
+async def store_url(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> str:
     """Give the URL of a store of the test's own with the samples in it."""
-    if seeded not in _FILLED:
-        async with local(PROVIDER, f"sqlite:///{seeded}"):
-            _FILLED.add(seeded)
-    return f"sqlite:///{shutil.copy(seeded, tmp_path)}"
+    return await copied(PROVIDER, tmp_path_factory, tmp_path)
 
 
 @pytest.fixture

@@ -230,11 +230,20 @@ class LocalSession:
         }
 
     async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> Results[OwnershipRef, bool]:
-        """Tell whether owners hold definitions; two statements."""
+        """Tell whether owners hold definitions; two statements, one more where what is not held may not exist."""
         allowed, refused = await self._allowed("ownership_by_key", refs, _owner, lambda _: "")
         owners = await self._remembered.owners([OwnerRef(ref.provider, ref.owner) for ref in allowed])
         known = [ref for ref in allowed if OwnerRef(ref.provider, ref.owner) in owners]
-        return {**refused, **await self._store.holds(known)}
+        held = await self._store.holds(known)
+        return {**refused, **held, **await self._nonexistent([ref for ref in known if not held[ref]])}
+
+    async def _nonexistent(self, unheld: Sequence[OwnershipRef]) -> dict[OwnershipRef, GatewayError]:
+        """Tell of what nobody can hold: where the catalogue is bounded, what is not in it does not exist."""
+        if not unheld or Capability.CATALOGUE not in self._backend.manifest.capabilities[BackendKind.LOCAL]:
+            return {}
+        definitions = {ref: DefinitionRef(ref.provider, ref.definition) for ref in unheld}
+        known = await self._remembered.definitions([*definitions.values()])
+        return {ref: NotFound("There is no such item.") for ref, wanted in definitions.items() if wanted not in known}
 
     # --- containers ---------------------------------------------------------------------------------------------------
 

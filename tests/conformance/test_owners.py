@@ -111,6 +111,12 @@ async def test_what_an_owner_holds_is_told(subject: Subject) -> None:
     assert held.whole() == {"inventoryOwner": {"owns": True}}
     unheld = await subject.ask(OWNS, key=subject.world.unheld)
     assert unheld.whole() == {"inventoryOwner": {"owns": False}}
+    unknown = await subject.ask(OWNS, key=subject.world.unknown_definition)
+    if subject.declares(Capability.CATALOGUE):
+        # The catalogue is bounded: what is not in it does not exist.
+        assert (unknown.data, unknown.codes) == ({"inventoryOwner": {"owns": None}}, ["NOT_FOUND"])
+    else:
+        assert unknown.whole() == {"inventoryOwner": {"owns": False}}
 
 
 @pytest.mark.parametrize("field", ["owns(definitionKey: $key)"])

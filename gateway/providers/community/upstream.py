@@ -641,9 +641,17 @@ class UpstreamSession:
         within, item = split(ref.definition)
         if user is not None and within == community and await self._is_mine(user):
             one = await self._item(community, item or "")
-            return one is not None and one.quantity > 0
+            if one is None:
+                raise rules.refusal("unknown_item")
+            return one.quantity > 0
         held = await self._holdings(owner)
-        return None if held is None else within == community and item in held
+        if held is None:
+            return None
+        if within == community and item in held:
+            return True
+        if await self._definition(DefinitionRef(PROVIDER, ref.definition)) is None:
+            raise rules.refusal("unknown_item")
+        return False
 
     # --- the catalogue ------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 
 from gateway.api.keys import NodeKey, SearchKey, ViewerKey
 from gateway.api.search import search_items
+from gateway.model.container import Contents
 from gateway.model.credentials import Credential
 from gateway.model.errors import GatewayError, Unsupported
 from gateway.model.ids import (
@@ -16,6 +17,7 @@ from gateway.model.ids import (
     DEFINITION,
     INVENTORY,
     ITEM,
+    ME,
     OWNER,
     SLOT,
     ContainerRef,
@@ -33,7 +35,7 @@ from gateway.model.paging import NATURAL, Position, part_of
 from gateway.model.ports import Backend, Session
 from gateway.model.provider import InventoryProvider, shown
 from gateway.model.relations import Asked, Keyed
-from gateway.model.slot import Places
+from gateway.model.slot import Places, Slot
 
 
 class Loaders:
@@ -49,6 +51,7 @@ class Loaders:
         self._sessions: dict[tuple[str, str], Session] = {}
         self._loaders: dict[tuple[str, str, str], Loader[Any, Any]] = {}
         self._alone = False
+        self._held: list[Contents] = []
 
     def load(self, loader: str, key: Keyed) -> Awaitable[Any]:
         """Give the value of one key of the loader of that name."""
@@ -137,8 +140,15 @@ class Loaders:
         for at in [at for at in self._sessions if at[0] == provider]:
             await self._sessions.pop(at).aclose()
 
+    def hold(self, contents: Sequence[Contents]) -> None:
+        """Take charge of what a payload shows, until the end of the request."""
+        self._held += contents
+
     async def aclose(self) -> None:
         """End the request: what is still being read is cancelled."""
+        for contents in self._held:
+            contents.release()
+        self._held.clear()
         for part in (*self._loaders.values(), *self._sessions.values()):
             await part.aclose()
 
@@ -152,8 +162,8 @@ async def _owner_by_input(loaders: Loaders, key: OwnerRef) -> Any:
 
 async def _inventory_by_input(loaders: Loaders, key: OwnerRef) -> Inventory | None:
     ref = await loaders.owner(*key)
-    if is_me(key.owner):
-        # Who has a credential is there: nothing is to be looked up.
+    if key.owner == ME:
+        # Who has a credential is there: nothing is to be looked up. Behind a slash it may be there only elsewhere.
         return Inventory(owner_ref=ref)
     return await _inventory_of(loaders, ref)
 
@@ -195,10 +205,8 @@ async def _identity(loaders: Loaders, key: OwnerRef) -> str:
 
 async def _places_by_item(loaders: Loaders, ref: PlaceRef) -> Places:
     contents = await loaders.one("contents_by_container", ContainerRef(*ref[:3]))
-    if contents is None:
-        return Places(container=None, slots=[])
-    found = [slot for slot in contents.slots or () if slot.item_key == ref.item]
-    return Places(container=contents.container if found else None, slots=found)
+    found: list[Slot] = [] if contents is None else contents.places.get(ref.item, [])
+    return Places(container=found[0].container if found else None, slots=found)
 
 
 async def _slot_by_key(loaders: Loaders, ref: SlotRef) -> Any:

@@ -13,9 +13,10 @@ from gateway.api.context import Context
 from gateway.model import verbs
 from gateway.model.arguments import check_count
 from gateway.model.change import ChangePayload, change_error
-from gateway.model.errors import InvalidInput, Refusal
+from gateway.model.errors import Forbidden, InvalidInput, Refusal
 from gateway.model.ids import CONTAINER, ITEM, OwnerRef, decode_id
 from gateway.model.manifest import Capability, ProviderKey
+from gateway.model.ports import Written
 
 PayloadT = TypeVar("PayloadT", bound=ChangePayload)
 
@@ -30,16 +31,25 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
     """
     made = payload(errors=[], client_mutation_id=given.client_mutation_id or None)
     owner: OwnerRef | None = None
+    done: Written | None = None
     try:
         owner = await _owner(context, verb, given)
         _check(given)
-        result = await context.loaders.session(owner.provider).write(verb, owner, given)
-        for name, value in result.items():
+        # What an earlier field of the operation read, or made believe, is not what this one finds.
+        await context.loaders.forget(owner.provider)
+        done = await context.loaders.session(owner.provider).write(verb, owner, given)
+        made.changes = done.changes
+        for name, value in done.shown.parts.items():
             setattr(made, name, value)
+        context.loaders.hold(done.shown.contents)
     except Refusal as error:
+        error.part()
         provider = owner.provider if owner else error.provider
         if provider is None:
             raise
+        if isinstance(error, Forbidden) and error.path is None:
+            # Whose it is, is told by the first id, or by the owner that is named.
+            error.at(next((name for name, _ in _ids(given)), "owner"))
         made.errors += [
             change_error(fault, ProviderKey(provider), owner=owner.owner if owner else None) for fault in error.all
         ]
@@ -47,6 +57,9 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
         # Whatever became of the write: what was read before it may no longer hold.
         if owner is not None:
             await context.loaders.forget(owner.provider)
+    if owner is not None and done is not None and done.changes.is_simulated:
+        # There is nothing to read of it: what the payload shows further down is what would be there.
+        context.loaders.session(owner.provider).assume(done.shown.contents)
     return made
 
 
@@ -59,7 +72,8 @@ async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
         kind, ref = decode_id(node_id)
         wanted = _KINDS.get(name) or ((CONTAINER,) if verb.value.endswith("Containers") else (ITEM,))
         if kind not in wanted:
-            raise _invalid(f"An id in `{name}` is of another kind: {kind}, not {' or '.join(wanted)}.", ref.provider)
+            message = f"An id in `{name}` is of another kind: {kind}, not {' or '.join(wanted)}."
+            raise _invalid(message, ref.provider).at(name)
         owners[OwnerRef(ref.provider, cast("Any", ref).owner)] = None
     if not owners:
         raise InvalidInput("Nothing is named.")

@@ -8,16 +8,18 @@ from typing import Any, TypeVar
 import structlog
 
 from gateway.model.arguments import CollectibleArguments
+from gateway.model.container import Contents
 from gateway.model.credentials import Credential
 from gateway.model.deadline import Limit, time_left
 from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.manifest import BackendKind, Capability, Manifest
-from gateway.model.ports import Backend, Rules, Session
+from gateway.model.ports import Backend, Rules, Session, Written
 from gateway.model.relations import Asked
 from gateway.telemetry import Figure
 
 K = TypeVar("K")
+E = TypeVar("E", bound=GatewayError)
 
 _GRACE = 0.5
 """Seconds past the deadline after which a read is cut off."""
@@ -37,11 +39,11 @@ _ELSE_NULL = {
 
 
 _SHARED = {
-    "transaction_id": Capability.TRANSACTIONS,
-    "if_match": Capability.CONDITIONAL_WRITES,
-    "simulate": Capability.SIMULATE,
+    "transaction_id": ("transactionId", Capability.TRANSACTIONS),
+    "if_match": ("ifMatch", Capability.CONDITIONAL_WRITES),
+    "simulate": ("simulate", Capability.SIMULATE),
 }
-"""What a change may ask for beside its verb, by the name of its part."""
+"""What a change may ask for beside its verb, by the name of its part, and what that is called in the schema."""
 
 
 Check = Callable[[Any], None]
@@ -120,7 +122,7 @@ class Guarded:
         if capability not in self.manifest.capabilities[self.kind]:
             raise self.named(Unsupported(f"{self.manifest.title} does not support `{capability.value}` here."))
 
-    def named(self, error: GatewayError) -> GatewayError:
+    def named(self, error: E) -> E:
         """Put the provider's name on an error."""
         if error.provider is None:
             error.provider = self.manifest.key
@@ -269,12 +271,18 @@ class GuardedSession:
         """Read counts."""
         return await self._read("count_by_list", asked, self._inner.count_by_list)
 
-    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+    def assume(self, contents: Sequence[Contents]) -> None:
+        """Show containers as a simulated write would have left them."""
+        self._inner.assume(contents)
+
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Write, if the manifest declares the verb and all that the change asks for beside it."""
         self._backend.require(verb)
-        for name, capability in _SHARED.items():
-            if getattr(change, name, None):
-                self._backend.require(capability)
+        declared = self._backend.manifest.capabilities[self._backend.kind]
+        for name, (word, capability) in _SHARED.items():
+            if getattr(change, name, None) and capability not in declared:
+                title = self._backend.manifest.title
+                raise self._backend.named(Unsupported(f"{title} does not support `{word}` here.").at(word))
         try:
             self._backend.rules.check_owner(owner.owner)
         except InvalidInput as error:

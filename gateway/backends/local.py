@@ -26,11 +26,12 @@ from gateway.model.errors import Forbidden, GatewayError, NotFound, Unauthentica
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.listing import definitions_needed, list_items
+from gateway.model.loader import Loader
 from gateway.model.manifest import BackendKind, Capability, CredentialPart, Manifest
 from gateway.model.node import problem
 from gateway.model.owner import CREDENTIAL, InventoryOwner
 from gateway.model.paging import trimmed
-from gateway.model.ports import Clock, Grant, Local, Results, Rules, Wanted
+from gateway.model.ports import Clock, Grant, Local, Results, Rules, Wanted, Written
 from gateway.model.relations import Asked
 from gateway.store.reads import Drawn
 from gateway.store.store import Store
@@ -101,14 +102,18 @@ class LocalSession:
         self._remembered = Remembered(backend.store)
         self._title = backend.manifest.title
         self._credential = credential
-        self._known: Grant | None = None
+        self._grants: Loader[str, Grant] = Loader[str, Grant].alone(self._find)
         self._laid: list[Contents] = []
+        self._assumed: dict[ContainerRef, Contents] = {}
 
     async def aclose(self) -> None:
         """Cancel the reads still under way, and let go of what was read."""
+        await self._grants.aclose()
         await self._remembered.aclose()
         for contents in self._laid:
             contents.release()
+        self._laid.clear()
+        self._assumed.clear()
 
     # --- whose --------------------------------------------------------------------------------------------------------
 
@@ -119,21 +124,28 @@ class LocalSession:
         """
         if not self._credential:
             return None
-        late: CredentialPart | None = None
-        for part in self._backend.manifest.credential_parts if self._known is None else ():
+        grant = await self._grants.load("")
+        if grant is None or self._is_late(grant):
+            raise self._unauthenticated("has expired", self._backend.manifest.credential_parts[0], expired=True)
+        return grant
+
+    async def _find(self, _key: str) -> Grant | None:
+        late: tuple[CredentialPart, Grant] | None = None
+        for part in self._backend.manifest.credential_parts:
             secret = self._credential.part(part.key)
-            if secret is not None:
-                late = None
-                found = await self._store.grant(self._backend.manifest.key, part.key, secret, self._backend.clock())
-                if found is None:
-                    raise self._unauthenticated("is not accepted here", part)
-                if not self._is_late(found):
-                    self._known = found
-                    break
-                late = part
-        if self._known is None or self._is_late(self._known):
-            raise self._unauthenticated("has expired", late, expired=True)
-        return self._known
+            if secret is None or (late is not None and part.key not in self._rules.RENEWED):
+                continue
+            found = await self._store.grant(self._backend.manifest.key, part.key, secret, self._backend.clock())
+            if found is None:
+                raise self._unauthenticated("is not accepted here", part)
+            if late is not None and found.owner != late[1].owner:
+                raise self._unauthenticated("is of another owner", part)
+            if not self._is_late(found):
+                return found
+            late = part, found
+        if late is None:
+            raise self._unauthenticated("is needed")
+        raise self._unauthenticated("has expired", late[0], expired=True)
 
     def _is_late(self, grant: Grant) -> bool:
         return grant.expires_at is not None and grant.expires_at <= self._backend.clock()
@@ -308,9 +320,9 @@ class LocalSession:
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Read what lies in containers."""
         allowed, results = await self._allowed("contents_by_container", refs, _owner, _key)
-        found: Results[ContainerRef, Contents] = {}
-        if allowed:
-            found = await self._own.contents(self._remembered, allowed)
+        found: Results[ContainerRef, Contents] = {ref: self._assumed[ref] for ref in allowed if ref in self._assumed}
+        if stored := [ref for ref in allowed if ref not in found]:
+            found = {**found, **await self._own.contents(self._remembered, stored)}
         self._laid += [contents for contents in found.values() if isinstance(contents, Contents)]
         return {**results, **found}
 
@@ -335,7 +347,7 @@ class LocalSession:
         laid = [one for one in there if self._own.lays(one.ref.key)]
         return {
             **results,
-            **await self._listed([one for one in there if one not in laid]),
+            **await self._listed([one for one in there if not self._own.lays(one.ref.key)]),
             **await self._laid_items(laid),
         }
 
@@ -429,7 +441,7 @@ class LocalSession:
 
     # --- writes -------------------------------------------------------------------------------------------------------
 
-    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Carry out a verb in one transaction; see `writes.write`."""
         grant = await self._grant()
         if grant is not None and not self._rules.may_read(grant.owner, owner.owner):
@@ -437,6 +449,10 @@ class LocalSession:
         if grant is not None and not self._rules.may_write(grant.owner, owner.owner):
             raise Forbidden(f"The inventory of another owner of {self._title} cannot be changed.")
         return await write(self._store, self._own, verb, owner, change, at=self._backend.clock())
+
+    def assume(self, contents: Sequence[Contents]) -> None:
+        """Show containers as a write that was only simulated would have left them."""
+        self._assumed.update({one.container.ref: one for one in contents})
 
 
 def _owner(key: Any) -> str:

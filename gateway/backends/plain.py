@@ -10,7 +10,7 @@ from gateway.model.errors import Unsupported
 from gateway.model.ids import ContainerRef, FactRef, OwnerRef, SlotRef
 from gateway.model.item import Item
 from gateway.model.manifest import Capability
-from gateway.model.ports import Results, Storage, Writing, Written
+from gateway.model.ports import Results, Shown, Storage, Writing, Written
 
 Lay: TypeAlias = Callable[[Container, Sequence[Container], Sequence[Item]], Contents]
 """Lays out what lies in a container and in its direct children, of which are the items, in natural order."""
@@ -40,11 +40,16 @@ class Plain:
         del store, refs
         return {}
 
+    def check(self, verb: Capability, owner: OwnerRef, change: Any) -> None:
+        """Refuse every verb."""
+        del owner, change
+        raise Unsupported(f"`{verb.value}` is not supported here.")
+
     async def write(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Refuse every verb."""
         del store, owner, change
         raise Unsupported(f"`{verb.value}` is not supported here.")
 
-    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> dict[str, Any]:
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Shown:
         """Refuse every verb."""
-        return (await self.write(store, verb, owner, change)).payload
+        return (await self.write(store, verb, owner, change)).shown

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from gateway.model.container import Container
@@ -24,6 +24,7 @@ class Remembered:
 
     def __init__(self, store: Storage) -> None:
         self._store = store
+        self._outdated: list[Loader[FactRef, object]] = []
         self._owners: Loader[OwnerRef, InventoryOwner] = Loader(store.owners)
         self._containers: Loader[ContainerRef, Container] = Loader(store.containers)
         self._facts: Loader[FactRef, object] = Loader(store.facts)
@@ -64,17 +65,21 @@ class Remembered:
         """Give containers with what lies in them; nobody else asks for the same."""
         return await self._store.contents(refs)
 
-    async def count_definitions(self, provider: str, family: str) -> int:
-        """Count a family of definitions."""
-        return await self._store.count_definitions(provider, family)
+    async def count_definitions(self, provider: str, families: Sequence[str]) -> Mapping[str, int]:
+        """Count families of definitions."""
+        return await self._store.count_definitions(provider, families)
 
-    def writing(self, *refs: OwnerRef) -> AbstractAsyncContextManager[Writing]:
-        """Open a transaction; what was read before it stays as it was read."""
-        return self._store.writing(*refs)
+    @asynccontextmanager
+    async def writing(self, *refs: OwnerRef) -> AsyncGenerator[Writing]:
+        """Open a transaction; documents that were read before it are read anew after it."""
+        async with self._store.writing(*refs) as writer:
+            yield writer
+        self._outdated.append(self._facts)
+        self._facts = Loader(self._store.facts)
 
     async def aclose(self) -> None:
         """Cancel the reads still under way."""
-        for loader in (self._owners, self._containers, self._facts, self._items, self._definitions):
+        for loader in (*self._outdated, self._owners, self._containers, self._facts, self._items, self._definitions):
             await loader.aclose()
 
 

@@ -22,14 +22,13 @@ class _Undone(Exception):
     """A simulated write has told what it would do, and is undone."""
 
 
-async def write(
-    store: Store, own: Local, verb: Capability, owner: OwnerRef, change: Any, *, at: datetime
-) -> dict[str, Any]:
-    """Carry out a verb of a provider, all or nothing, and give the parts of its payload.
+async def write(store: Store, own: Local, verb: Capability, owner: OwnerRef, change: Any, *, at: datetime) -> Written:
+    """Carry out a verb of a provider, all or nothing, and tell what it did.
 
     The owner's lock is held from before anything is read. A repeat of a transaction that was committed answers with
     its change set, and with the things as they stand now; one that is only simulated is undone at its end.
     """
+    own.check(verb, owner, change)
     told: Written | None = None
     try:
         async with store.writing(owner) as writer:
@@ -39,7 +38,7 @@ async def write(
     except _Undone:
         pass
     assert told is not None  # noqa: S101 -- either it was told, or something else was raised
-    return {"changes": told.changes, **told.payload}
+    return told
 
 
 async def _written(
@@ -52,9 +51,8 @@ async def _written(
     if before is not None:
         if before.input_hash != digest:
             raise DuplicateTransaction("This transaction id was used before, with another input.").at("transactionId")
-        payload = await own.replay(writer, verb, owner, change)
-        changes = writer.change_set(before)
-        return Written(changes=replace(changes, is_replayed=True, is_simulated=simulate), payload=payload)
+        changes = replace(writer.change_set(before), is_replayed=True, is_simulated=simulate)
+        return Written(changes=changes, shown=await own.replay(writer, verb, owner, change))
     await _check_versions(writer, own, owner, change)
     told = await own.write(writer, verb, owner, change)
     told.changes.is_simulated = simulate
@@ -80,9 +78,11 @@ async def _check_versions(writer: Writer, own: Local, owner: OwnerRef, change: A
         contents = found.get(ref)
         if isinstance(contents, Exception):
             raise contents
-        if contents is None:
-            raise NotFound("There is no such container.").at("ifMatch", str(at), "container")
-        current[ref.key] = contents.version or ""
+        version = None if contents is None else contents.version
+        if contents is None or version is None:
+            raise NotFound("There is no such container, or none that has a version.").at("ifMatch", str(at))
+        current[ref.key] = version
+        contents.release()
     if any(current[ref.key] != version for ref, version in wanted.items()):
         raise PreconditionFailed("A container is not at the version that was named.", versions=current).at("ifMatch")
 
@@ -91,5 +91,5 @@ def _digest(verb: Capability, change: Any) -> str:
     """Tell an input from every other; what only names it, or asks to simulate it, is no part of it."""
     bare = replace(change, transaction_id=None, client_mutation_id=None, simulate=False)
     # UNSET is what no JSON has: an absent part is not one that is null.
-    written = orjson.dumps((verb.value, bare), default=lambda _: {"absent": True}, option=orjson.OPT_SORT_KEYS)
+    written = orjson.dumps((verb.value, bare), default=lambda _: {"absent": True})
     return hashlib.blake2b(written, digest_size=16).hexdigest()

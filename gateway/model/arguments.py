@@ -117,7 +117,7 @@ NO_FILTER = ItemFilter()
 def check_count(name: str, values: Sequence[object]) -> None:
     """Raise InvalidInput where an argument list is longer than the cap."""
     if len(values) > PAGE_CAP:
-        raise InvalidInput(f"`{name}` has {len(values)} entries; the most is {PAGE_CAP}.")
+        raise InvalidInput(f"`{name}` has {len(values)} entries; the most is {PAGE_CAP}.").at(name)
 
 
 class PageArguments(Arguments):

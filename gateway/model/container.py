@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,6 +103,7 @@ class Contents:
     slots: list[Slot] | None
     items: list[Item]
     digest: Callable[[], str | None]
+    _places: dict[str, list[Slot]] | None = None
 
     @property
     def version(self) -> str | None:
@@ -110,13 +111,14 @@ class Contents:
         return self.digest()
 
     @property
-    def places(self) -> dict[str, int]:
-        """By key of an item, the index of the first slot that it lies in."""
-        found: dict[str, int] = {}
-        for slot in self.slots or ():
-            if slot.item_key is not None:
-                found.setdefault(slot.item_key, slot.index)
-        return found
+    def places(self) -> Mapping[str, list[Slot]]:
+        """By key of an item, the slots that it lies in, in order."""
+        if self._places is None:
+            self._places = {}
+            for slot in self.slots or ():
+                if slot.item_key is not None:
+                    self._places.setdefault(slot.item_key, []).append(slot)
+        return self._places
 
     def release(self) -> None:
         """Part what refers to each other, so that it is gone with the request that read it.
@@ -124,6 +126,7 @@ class Contents:
         Else it would wait, by thousands, for Python to look for circles. What is parted would be loaded again.
         """
         self.container.slots = UNLOADED
+        self._places = None
         for slot in self.slots or ():
             item = slot.item
             if item is not None and item is not UNLOADED:

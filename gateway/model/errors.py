@@ -109,6 +109,11 @@ class Refusal(GatewayError):
         """Every fault of the input."""
         return (self, *self.others)
 
+    def part(self) -> None:
+        """Part the faults from the frames that they were raised in, which hold them: they are told, not looked into."""
+        for fault in self.all:
+            fault.__traceback__ = None
+
 
 def refuse(faults: Sequence[Refusal]) -> None:
     """Raise the first of these, the others with it; nothing where there are none."""

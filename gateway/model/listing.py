@@ -12,6 +12,7 @@ from gateway.model.item import Item
 from gateway.model.paging import Part, Position, Window, part_of
 from gateway.model.positions import position_of, position_of_total
 from gateway.model.relations import UNLOADED
+from gateway.model.slot import Slot
 
 Definitions = Mapping[DefinitionRef, ItemDefinition]
 
@@ -49,9 +50,12 @@ def definitions_needed(items: Iterable[Item], wanted: ItemFilter, order: ItemOrd
 
 
 def list_items(
-    items: Sequence[Item], asked: ItemArguments, definitions: Definitions, places: Mapping[str, int] | None = None
+    items: Sequence[Item],
+    asked: ItemArguments,
+    definitions: Definitions,
+    places: Mapping[str, Sequence[Slot]] | None = None,
 ) -> Part[Item]:
-    """Filter, order and cut a list of items; natural order goes by their `places`, by key, where there are any."""
+    """Filter, order and cut a list of items; natural order goes by their first `places`, where they are given."""
     wanted, order = asked.passing, asked.order
 
     def behind(item: Item) -> ItemDefinition | None:
@@ -62,7 +66,11 @@ def list_items(
 
     def position(item: Item) -> Position:
         placed = position_of(item, order, folded_name(item, behind(item)))
-        return placed if places is None or order is not ItemOrder.NATURAL else placed._replace(value=places[item.key])
+        return (
+            placed
+            if places is None or order is not ItemOrder.NATURAL
+            else placed._replace(value=places[item.key][0].index)
+        )
 
     return part_of(found, asked.window, position=position)
 

@@ -119,8 +119,12 @@ class Session(Protocol):
         """Count whole lists that a connection of this session left uncounted: its `counted`."""
         ...
 
-    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Carry out a verb; `change` is its input."""
+        ...
+
+    def assume(self, contents: Sequence[Contents]) -> None:
+        """Show containers as a write that was only simulated would have left them."""
         ...
 
     async def aclose(self) -> None:
@@ -191,12 +195,14 @@ class Stock:
     """Items of an owner that lie in no container, as a service tells them in one document.
 
     With `whole`, all others that the store has of the owner are gone; `gone` are the keys of those that are told to be.
+    `found` are items of which only that they are owned is known: those that the store has stay as they are.
     """
 
     owner: OwnerRef
     items: list[Item]
     gone: list[str]
     whole: bool
+    found: list[Item] = field(default_factory=list[Item])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -216,7 +222,15 @@ class Fact:
     value: object
 
 
-Record: TypeAlias = InventoryOwner | Holdings | Stock | Fact | ItemDefinition | Catalogue | Container
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """A document of the provider's own that is made from what the store has of it, None where that is nothing."""
+
+    ref: FactRef
+    amend: Callable[[object | None], object]
+
+
+Record: TypeAlias = InventoryOwner | Holdings | Stock | Fact | Amendment | ItemDefinition | Catalogue | Container
 """What an import brings; a Container alone is made where it is missing, and left as it is where it stands."""
 
 
@@ -328,8 +342,8 @@ class Reader(Protocol):
         """Give catalogue entries; one that cannot be read is an error."""
         ...
 
-    async def count_definitions(self, provider: str, family: str) -> int:
-        """Count a family of definitions."""
+    async def count_definitions(self, provider: str, families: Sequence[str]) -> Mapping[str, int]:
+        """Count families of definitions; those that have none are left out."""
         ...
 
 
@@ -366,11 +380,19 @@ class Writing(Storage, Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
+class Shown:
+    """What a payload shows beside its change set: its parts by name, and the containers that they are of."""
+
+    parts: dict[str, Any]
+    contents: list[Contents]
+
+
+@dataclass(slots=True, kw_only=True)
 class Written:
-    """What a verb did: the change set, and the other parts of its payload by name."""
+    """What a verb did, and what its payload shows of it."""
 
     changes: ChangeSet
-    payload: dict[str, Any]
+    shown: Shown
 
 
 class Local(Protocol):
@@ -395,12 +417,16 @@ class Local(Protocol):
         """Give, of slots that exist, the words that `ItemDefinition.fits` has for them."""
         ...
 
+    def check(self, verb: Capability, owner: OwnerRef, change: Any) -> None:
+        """Raise a Refusal for an input that cannot be one of the verb's, before anything is read."""
+        ...
+
     async def write(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Carry out a verb, within the transaction; `change` is its input, whose shared part is seen to already."""
         ...
 
-    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> dict[str, Any]:
-        """Give the parts of a verb's payload, beside its change set, as they stand now: it was carried out before."""
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Shown:
+        """Give what a verb's payload shows, as it stands now: it was carried out before."""
         ...
 
 

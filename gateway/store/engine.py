@@ -134,6 +134,13 @@ class Database:
         except TimeoutError:
             raise _busy() from None
 
+    async def analyze(self) -> None:
+        """Let the database count anew what its plans go by."""
+        with translated():
+            async with AsyncExitStack() as stack:
+                connection = await self._opened(stack, self._alone)
+                await connection.exec_driver_sql("ANALYZE")
+
     async def connect(self) -> None:
         """Reach the database, or raise StoreError."""
         with self.opening():

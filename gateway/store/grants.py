@@ -24,6 +24,10 @@ _REMEMBERED = timedelta(days=30)
 """How long a credential that has expired can be told from one that never was."""
 
 
+_LOCK = "grants:"
+"""What is locked to make one, in the place of an owner: not the catalogue, whose imports take long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedGrant:
     """A credential as lists show it: everything but the secret, which nobody knows."""
@@ -75,7 +79,7 @@ class Grants:
             }
         )
         async with self._database.writing() as connection:
-            await Writer(self._codec, connection).lock(OwnerRef(provider, ""))
+            await Writer(self._codec, connection).lock(OwnerRef(provider, _LOCK))
             old = {"at_provider": provider, "before": microseconds(made_at - _REMEMBERED)}
             await connection.execute(_FORGET, old)
             known = {"at_provider": provider, "hashed": row["hash"], "labelled": label}

@@ -369,7 +369,10 @@ def _drawn(asked: FromClause, columns: _Entries, *, owned: bool) -> ColumnElemen
     if owned:
         held = ITEMS.alias("held")
         conditions.append(
-            exists().where(held.c.owner == asked.c.a, held.c.definition_key == columns.key, held.c.quantity >= 1)
+            # Told apart from what is around it: two levels up SQLAlchemy would not look by itself.
+            exists()
+            .where(held.c.owner == asked.c.a, held.c.definition_key == columns.key, held.c.quantity >= 1)
+            .correlate_except(held)
         )
     return and_(*conditions)
 

@@ -18,6 +18,9 @@ from gateway.store.migrations import check_revision, migrate
 from gateway.store.reads import Reads
 from gateway.store.writes import Writer, import_records
 
+_MANY = 1_000
+"""From how many new rows on the database is told to look at them: until it has, it plans as if there were none."""
+
 
 class Store(Reads):
     """A database of inventories; see `Reads` for what can be asked.
@@ -120,7 +123,10 @@ class Store(Reads):
         and one of them then ends with a retryable Conflict.
         """
         async with self.writing() as writer:
-            return await import_records(writer, provider, records)
+            counts = await import_records(writer, provider, records)
+        if sum(counts.values()) >= _MANY:
+            await self._database.analyze()
+        return counts
 
     async def add_grant(
         self,

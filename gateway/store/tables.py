@@ -80,7 +80,7 @@ ITEMS = Table(
     Column("details", BODY, nullable=False),
     Index("items_by_container", "owner", "container_key", "sort"),
     Index("items_by_owner", "owner", "sort"),
-    Index("items_by_definition", "owner", "definition_key"),
+    Index("items_by_definition", "owner", "definition_key", "quantity"),
 )
 
 DEFINITIONS = Table(

@@ -21,7 +21,7 @@ from gateway.model.errors import InvalidInput
 from gateway.model.ids import ContainerRef, DefinitionRef, ItemRef, OwnerRef
 from gateway.model.item import Item
 from gateway.model.owner import InventoryOwner
-from gateway.model.ports import Catalogue, Fact, Holdings, Record, Stock
+from gateway.model.ports import Amendment, Catalogue, Fact, Holdings, Record, Stock
 from gateway.model.positions import microseconds
 from gateway.store.arrays import packed, unpacked
 from gateway.store.details import Codec
@@ -143,6 +143,7 @@ class Writer(Reads):
             await self._connection.execute(_DELETE_LOOSE, {"owner": owner})
         await self.delete_items([ItemRef(*stock.owner, key) for key in stock.gone])
         await self.put_items(stock.items)
+        await self._put(ITEMS, [item_row(item, self._codec) for item in stock.found], add=True)
 
     async def delete_items(self, refs: Sequence[ItemRef]) -> None:
         """Remove holdings; one statement."""
@@ -260,14 +261,20 @@ class _Import:
                 self._facts.append(record)
                 if len(self._facts) >= CHUNK:
                     await self._flush()
+            case Amendment(ref=ref, amend=amend):
+                await self._touch(OwnerRef(ref.provider, ref.owner), facts=1)
+                # One that came before may be the one to amend.
+                await self._flush()
+                known = await self._writer.facts([ref])
+                await self._writer.put_facts([Fact(ref=ref, value=amend(known.get(ref)))])
             case Holdings(container=root, children=children, items=items):
                 new = sum(self._new(container.ref) for container in (root, *children))
                 await self._touch(root.owner, containers=new, items=len(items))
                 # A container that came before may lie below this one, or be it.
                 await self._flush()
                 await self._writer.replace(record)
-            case Stock(owner=ref, items=items):
-                await self._touch(ref, items=len(items))
+            case Stock(owner=ref, items=items, found=found):
+                await self._touch(ref, items=len(items) + len(found))
                 await self._writer.restock(record)
             case Catalogue(provider=provider, family=name, definitions=definitions):
                 await self._touch(OwnerRef(provider, ""), definitions=len(definitions))

@@ -297,7 +297,7 @@ RENEWED: Mapping[str, str] = {}
 
 
 def own_key(holder: str, key: str) -> str:
-    """Give the account of the holder of a key; InvalidInput for anything but `me`."""
+    """Give the account of the holder of a key; InvalidInput for what can be no key at all."""
     if key != ME:
         check_owner(key)
     return holder

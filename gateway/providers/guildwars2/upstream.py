@@ -37,7 +37,7 @@ from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKe
 from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import ACCOUNT, CREDENTIAL, InventoryOwner
 from gateway.model.paging import NATURAL, Position, part_of
-from gateway.model.ports import Holdings, Results
+from gateway.model.ports import Holdings, Results, Written
 from gateway.model.relations import Asked
 from gateway.providers.guildwars2 import rules, wire
 from gateway.providers.guildwars2.catalogue import ENDPOINTS, Endpoint
@@ -715,8 +715,12 @@ class UpstreamSession:
         """Refuse: every list here is counted when it is read."""
         raise Unsupported("Guild Wars 2 leaves no list uncounted.")
 
-    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Refuse: the service is read-only."""
+        raise Unsupported("Guild Wars 2 is read-only.")
+
+    def assume(self, contents: Sequence[Contents]) -> None:
+        """Refuse: nothing is simulated here."""
         raise Unsupported("Guild Wars 2 is read-only.")
 
 

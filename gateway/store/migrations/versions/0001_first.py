@@ -62,7 +62,7 @@ def upgrade() -> None:
     )
     op.create_index("items_by_container", "items", ["owner", "container_key", "sort"])
     op.create_index("items_by_owner", "items", ["owner", "sort"])
-    op.create_index("items_by_definition", "items", ["owner", "definition_key"])
+    op.create_index("items_by_definition", "items", ["owner", "definition_key", "quantity"])
     op.create_table(
         "definitions",
         sa.Column("provider", TEXT, primary_key=True),

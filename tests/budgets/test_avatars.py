@@ -72,6 +72,10 @@ async def cells(request: pytest.FixtureRequest) -> AsyncGenerator[tuple[Asked, A
         here = await stack.enter_async_context(local(PROVIDER, "sqlite://", documents=community(items=request.param)))
         there = await stack.enter_async_context(upstream(PROVIDER, here))
         there.headers[header(PROVIDER)] = await mint(here.gateway, PROVIDER, OWNER["key"])
+        # That the community's key is its own, is asked once and then known.
+        await there.ask(SLOTS, owner=OWNER)
+        assert [call.partition("?")[0].rpartition("/inventory")[2] for call in there.calls] == ["", "/slots"]
+        there.calls.clear()
         yield here, there
 
 

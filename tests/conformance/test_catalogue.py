@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from gateway.model.manifest import Capability
 from tests.conformance.conftest import Subject, needs
 from tests.gateways import header, mint, seed
@@ -54,6 +56,22 @@ async def test_the_catalogue_tells_how_many_are_owned(subject: Subject) -> None:
     assert owned == [edge for edge in every if edge["quantity"] != "0"]
     assert len(owned) < len(every)
     assert subject.world.unheld in [edge["node"]["key"] for edge in every]
+
+
+@pytest.mark.parametrize("owned", [False, True])
+async def test_owners_in_one_query_have_the_pages_that_each_has_alone(subject: Subject, owned: bool) -> None:
+    query = """query($owners: [OwnerInput!]!, $owned: Boolean) { inventories(owners: $owners) { owner { key }
+      catalogue(onlyOwned: $owned, first: 2) { totalCount edges { quantity cursor node { key } }
+        pageInfo { hasNextPage endCursor } }
+      containers { nodes { slots { accepts(onlyOwned: $owned, first: 1) { totalCount nodes { key }
+        pageInfo { hasNextPage } } } } } } }"""
+    owners = [subject.to(key) for key in (subject.world.owner, *subject.world.others)]
+    together = (await subject.asked.ask(query, owners=owners, owned=owned)).whole()["inventories"]
+    alone = [
+        (await subject.asked.ask(query, owners=[owner], owned=owned)).whole()["inventories"][0] for owner in owners
+    ]
+    assert together == alone
+    assert any(one["catalogue"]["pageInfo"]["hasNextPage"] for one in alone)
 
 
 async def test_a_page_of_the_catalogue_that_cannot_be_is_invalid_input(subject: Subject) -> None:

@@ -14,13 +14,15 @@ from tests.conformance.worlds import Dressing
 from tests.gateways import header, mint, seed
 
 ALLOCATE = """mutation($input: AllocateSlotsInput!) { allocateSlots(input: $input) { clientMutationId
-  container { id version freeSlots slots { key allocatedAt item { id definition { key } slot { key } } } }
+  container { id version freeSlots slots { key allocatedAt item { id definition { key } slot { key } } }
+    items { totalCount nodes { id slot { key } } } }
   slots { key item { definition { key } } }
   changes { createdIds updatedIds movedIds removedIds versions { container version } isSimulated isReplayed }
   errors { __typename code message path provider providerCode retryable
     ... on PreconditionFailedError { currentVersions { container version } } } } }"""
 SLOTS = """query($owner: OwnerInput!, $key: String!) { inventory(owner: $owner) { container(key: $key) {
-  id version freeSlots slots { key allocatedAt item { id definition { key } slot { key } } } } } }"""
+  id version freeSlots slots { key allocatedAt item { id definition { key } slot { key } } }
+  items { totalCount nodes { id slot { key } } } } } }"""
 MINT = """mutation($input: MintAvatarInput!) { mintAvatar(input: $input) {
   container { id version } changes { updatedIds isSimulated isReplayed }
   errors { code path provider providerCode } } }"""
@@ -153,7 +155,7 @@ async def test_another_owners_slots_are_not_for_the_caller_to_fill(subject: Subj
     answer = await subject.asked.ask(
         ALLOCATE, headers=headers, input={"container": container_id(subject), "slots": slots}
     )
-    assert [code for code, _ in codes(answer.whole()["allocateSlots"])] == ["FORBIDDEN"]
+    assert codes(answer.whole()["allocateSlots"]) == [("FORBIDDEN", ["container"])]
     assert await avatar(subject) == before
 
 
@@ -210,6 +212,7 @@ async def test_what_a_backend_cannot_promise_is_refused(
         assert payload["errors"] == []
     else:
         assert [(error["code"], error["provider"]) for error in payload["errors"]] == [("UNSUPPORTED", subject.name)]
+        assert [error["path"] for error in payload["errors"]] == [[*more]]
         assert await avatar(subject) == before
 
 
@@ -277,9 +280,24 @@ async def test_a_simulated_write_answers_the_same_and_writes_nothing(subject: Su
     simulated = await allocate(subject, (given.empty, given.fitting), simulate=True, transactionId="t1")
     assert await avatar(subject) == before
     real = await allocate(subject, (given.empty, given.fitting), transactionId="t1")
+    assert lying(real["container"])[given.empty] == given.fitting
     assert simulated["changes"] == {**real["changes"], "isSimulated": True}
     assert real["changes"]["isReplayed"] is False
     assert {**simulated, "changes": None} == {**real, "changes": None}
+    two = await subject.asked.ask(
+        """mutation($one: AllocateSlotsInput!, $other: AllocateSlotsInput!) {
+          one: allocateSlots(input: $one) { container { slots { key item { definition { key } } } } }
+          other: allocateSlots(input: $other) { container { slots { key item { definition { key } } } } } }""",
+        one={
+            "container": container_id(subject),
+            "slots": [{"slot": given.filled, "definitionKey": None}],
+            "simulate": True,
+        },
+        other={"container": container_id(subject), "slots": [{"slot": given.empty, "definitionKey": None}]},
+    )
+    # What one field only simulates, the next does not find.
+    assert lying(two.whole()["one"]["container"])[given.filled] is None
+    assert lying(two.whole()["other"]["container"])[given.filled] is not None
     refused = await allocate(subject, (given.empty, given.unowned), simulate=True)
     assert refused == await allocate(subject, (given.empty, given.unowned))
 

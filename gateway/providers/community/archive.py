@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -14,11 +15,12 @@ from gateway.model.errors import InvalidInput, UpstreamInvalid
 from gateway.model.ids import FactRef, OwnerRef
 from gateway.model.manifest import ProviderKey
 from gateway.model.owner import ACCOUNT, InventoryOwner
-from gateway.model.ports import Catalogue, Fact, Owned, Record, Stock
+from gateway.model.ports import Amendment, Catalogue, Fact, Owned, Record, Stock
 from gateway.providers.community import rules, wire
 from gateway.providers.community.keys import (
     ALIAS,
     ALLOCATIONS,
+    ITEM,
     OWNED,
     PROVIDER,
     SLOTS,
@@ -231,6 +233,9 @@ def _parse_kit(document: _Document, payload: Any) -> Iterable[Record]:
 
 def _parse_slots(document: _Document, payload: Any) -> Iterable[Record]:
     owner, shared = document.owner, document.shared
+    page = wire.parse_page(payload)
+    if page.total is not None and not page.is_all:
+        raise InvalidInput("this is a part of the slots: a kit is told whole")
     read = wire.parse_slots(payload, shared.owner)
     yield from _whose(owner)
     yield Fact(ref=FactRef(*shared, SLOTS, ""), value=CommunitySlots(slots=[one.slot for one in read]))
@@ -241,16 +246,24 @@ def _parse_slots(document: _Document, payload: Any) -> Iterable[Record]:
         for one in read
         if one.item_id is not None
     ]
-    # What is not known of a slot may be this user's alone, while the slots are everyone's.
-    extra = {one.slot.id: one.slot.extra for one in read if one.slot.extra}
-    yield Fact(ref=FactRef(*owner, ALLOCATIONS, ""), value=CommunityAllocations(slots=filled, extra=extra))
     lying = {one.item.id: one.item for one in read if one.item is not None}
+    silent = {item.id for item in lying.values() if not item.is_counted}
+    # What is not known of a slot may be this user's alone, while the slots are everyone's; and what is not known of an
+    # item of which nothing tells how often it is owned has no holding of its own to be kept with.
+    extra: dict[str, Any] = {one.slot.id: dict(one.slot.extra) for one in read if one.slot.extra}
+    for one in read:
+        if one.item is not None and one.item.id in silent and one.item.extra:
+            extra.setdefault(one.slot.id, {})[ITEM] = one.item.extra
+    yield Fact(ref=FactRef(*owner, ALLOCATIONS, ""), value=CommunityAllocations(slots=filled, extra=extra))
     yield from _definitions(lying.values())
+    times = Counter(one.item_id for one in read)
     yield Stock(
         owner=owner,
         items=[item.held_by(owner) for item in lying.values() if item.quantity > 0],
         gone=[],
         whole=False,
+        # What lies in slots is owned at least as often, where nothing tells how often.
+        found=[replace(lying[item], quantity=times[item]).held_by(owner) for item in silent],
     )
 
 
@@ -274,7 +287,7 @@ def _parse_items(document: _Document, payload: Any) -> Iterable[Record]:
             whole=is_whole,
         )
         if is_whole:
-            yield Fact(ref=FactRef(*owner, OWNED, ""), value=CommunityOwned(whole=True))
+            yield Fact(ref=FactRef(*owner, OWNED, ""), value=CommunityOwned())
     elif is_whole and not document.is_part:
         yield Catalogue(provider=PROVIDER, family=shared.owner, definitions=[item.definition for item in read])
     else:
@@ -307,7 +320,15 @@ def _parse_avatar(document: _Document, payload: Any) -> Iterable[Record]:
     owner = replace(document, user=user).owner
     yield from _whose(owner)
     yield Fact(ref=FactRef(*owner, STATE, ""), value=state)
-    yield Fact(ref=FactRef(*owner, ALLOCATIONS, ""), value=CommunityAllocations(slots=state.allocations))
+    yield Amendment(ref=FactRef(*owner, ALLOCATIONS, ""), amend=lambda told: _moved(told, state.allocations))
+
+
+def _moved(told: object, allocations: list[CommunityAllocation]) -> CommunityAllocations:
+    """Take over where things lie now; since when, and what else was told, stays of what lies where it lay."""
+    known = told if isinstance(told, CommunityAllocations) else CommunityAllocations(slots=[])
+    times = {(one.slot, one.item): one.at for one in known.slots}
+    slots = [replace(one, at=times.get((one.slot, one.item))) for one in allocations]
+    return CommunityAllocations(slots=slots, extra=wire.extra_of(known, slots))
 
 
 def _parse_wallets(document: _Document, payload: Any) -> Iterable[Record]:

@@ -12,6 +12,9 @@ AVATAR = "avatar"
 SLOTS, STATE, ALLOCATIONS, OWNED, WALLETS, ALIAS = "slots", "state", "allocations", "owned", "wallets", "alias"
 """Kinds of fact beside the account: a kit's slots, a user's avatar, what its slots' document told, wallets, aliases."""
 
+ITEM = "item"
+"""Under which key a slot's document has what lies in it."""
+
 # Names come first, as the service orders by them; a cursor has no room for a long one.
 _NAME_LENGTH = 200
 _END = "\x01"

@@ -10,9 +10,7 @@ from typing import Protocol
 import orjson
 
 from gateway.providers.community.rules import Order
-from gateway.providers.community.types import CommunityMint
-
-PENDING, MINTED, FAILED = "pending", "minted", "failed"
+from gateway.providers.community.types import MINTED, PENDING, CommunityMint
 
 
 class Ledger(Protocol):
@@ -40,7 +38,9 @@ class LocalLedger:
 
     def current(self, mint: CommunityMint, *, user: str, inventory: str, at: datetime) -> CommunityMint:
         """Give a record, minted once its time has come."""
-        if mint.status != PENDING or mint.requested_at is None or at < mint.requested_at + self._delay:
+        due = None if mint.requested_at is None else mint.requested_at + self._delay
+        # One that does not tell since when it is pending has been so for long enough.
+        if mint.status.strip().casefold() != PENDING or (due is not None and at < due):
             return mint
         parts = (user, inventory, mint.version, mint.blockchain.strip().casefold())
         return replace(
@@ -48,7 +48,7 @@ class LocalLedger:
             status=MINTED,
             token_id=_derived("token", parts, 16),
             tx_hash=f"0x{_derived('transaction', parts, 32)}",
-            minted_at=mint.requested_at + self._delay,
+            minted_at=due,
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 
 from gateway.model.container import Contents
-from gateway.model.errors import NotFound, Unsupported
+from gateway.model.errors import Conflict, NotFound, Unsupported
 from gateway.model.ids import (
     CONTAINER,
     ContainerRef,
@@ -22,10 +22,20 @@ from gateway.model.ids import (
 )
 from gateway.model.manifest import Capability
 from gateway.model.owner import ACCOUNT
-from gateway.model.ports import Clock, Fact, Results, Storage, Writing, Written
+from gateway.model.ports import Clock, Fact, Results, Shown, Storage, Writing, Written
 from gateway.model.verbs import AllocateSlotsInput, MintAvatarInput
 from gateway.providers.community import rules, wire
-from gateway.providers.community.keys import ALLOCATIONS, AVATAR, OWNED, PROVIDER, SLOTS, STATE, WALLETS, joined, split
+from gateway.providers.community.keys import (
+    ALLOCATIONS,
+    AVATAR,
+    OWNED,
+    PROVIDER,
+    SLOTS,
+    STATE,
+    WALLETS,
+    joined,
+    split,
+)
 from gateway.providers.community.ledger import Ledger
 from gateway.providers.community.rules import Stock
 from gateway.providers.community.types import (
@@ -39,14 +49,15 @@ from gateway.providers.community.types import (
     CommunityState,
     CommunityWallets,
 )
-from gateway.providers.community.verbs import changed, entries_of, payload, user_of
+from gateway.providers.community.verbs import changed, check_avatar, entries_of, payload
 
 
 @dataclass(slots=True, kw_only=True)
 class Figure:
     """All that an avatar is laid out from; without a user, the kit alone.
 
-    `items` and `stock` are of what lies in its slots, and of what else was asked about.
+    `items` and `stock` are of what lies in its slots, and of what else was asked about. `state` is what is stored:
+    where what is owned was never told, or the kit lacks a slot for now, it holds more than is shown.
     """
 
     owner: OwnerRef
@@ -58,9 +69,14 @@ class Figure:
     is_stock_known: bool
     told: CommunityAllocations | None
 
+    @property
+    def shown(self) -> CommunityState:
+        """What of the state can be shown."""
+        return replace(self.state, allocations=rules.lying(self.slots, self.state, self.stock))
+
     def lay(self) -> CommunityContents:
         """Lay out the slots."""
-        return rules.lay(wire.avatar(self.owner), self.slots, self.state, self.items)
+        return rules.lay(wire.avatar(self.owner), self.slots, self.shown, self.items)
 
 
 class Local:
@@ -87,22 +103,33 @@ class Local:
         """Give documents: of kits, with what they count; of avatars, as they stand now; others as they were stored."""
         states = [ref for ref in refs if ref.kind == STATE]
         found: dict[FactRef, object] = dict(await store.facts([ref for ref in refs if ref.kind != STATE]))
-        for ref, fact in found.items():
-            if isinstance(fact, CommunityKit):
-                found[ref] = await self._counted(store, ref, fact)
+        kits = {ref: fact for ref, fact in found.items() if isinstance(fact, CommunityKit)}
+        found.update(await self._counted(store, kits))
         owners = await store.owners([OwnerRef(ref.provider, ref.owner) for ref in states])
         figures = await self._figures(store, [*owners])
         for ref in states:
             figure = figures.get(OwnerRef(ref.provider, ref.owner))
             if figure is not None and split(ref.owner)[1] is not None:
-                found[ref] = figure.state
+                found[ref] = figure.shown
         return found
 
-    async def _counted(self, store: Storage, ref: FactRef, kit: CommunityKit) -> CommunityKit:
-        slots = FactRef(PROVIDER, ref.owner, SLOTS, "")
-        known = (await store.facts([slots])).get(slots)
-        slot_count = len(known.slots) if isinstance(known, CommunitySlots) else kit.slot_count
-        return replace(kit, slot_count=slot_count, item_count=await store.count_definitions(PROVIDER, ref.owner))
+    async def _counted(self, store: Storage, kits: Mapping[FactRef, CommunityKit]) -> dict[FactRef, CommunityKit]:
+        """Let kits tell how many slots and items there are, whatever their documents said; two statements."""
+        if not kits:
+            return {}
+        slots = {ref: FactRef(PROVIDER, ref.owner, SLOTS, "") for ref in kits}
+        told = await store.facts([*slots.values()])
+        counts = await store.count_definitions(PROVIDER, [ref.owner for ref in kits])
+        return {
+            ref: replace(
+                kit,
+                slot_count=len(known.slots)
+                if isinstance(known := told.get(slots[ref]), CommunitySlots)
+                else kit.slot_count,
+                item_count=counts.get(ref.owner, 0),
+            )
+            for ref, kit in kits.items()
+        }
 
     async def places(self, store: Storage, refs: Sequence[SlotRef]) -> Mapping[SlotRef, str]:
         """Give the slots that the kits have, each with its community; one statement."""
@@ -120,40 +147,38 @@ class Local:
     ) -> dict[OwnerRef, Figure]:
         """Read avatars, and of other items that are asked about, by id, whether they are owned; three statements.
 
-        What is no longer owned is taken out of the slots, which is written down: the version shall rise only once.
+        What is no longer owned is taken out of the slots, and mints whose time has come are done. That is written down:
+        the version shall rise only once.
         """
         figures = await self._read(store, [*owners], [*asked])
         for owner, figure in figures.items():
-            kept = self._settled(figure)
-            if kept is figure.state:
+            if not self._settle(figure):
                 continue
-            if not figure.is_stock_known:
-                # What is owned was never told: the slots are shown empty, but keep what they were told to hold.
-                figure.state = replace(kept, number=figure.state.number, updated_at=figure.state.updated_at)
-                continue
-            async with store.writing(owner) as writer:
-                fresh = (await self._read(writer, [owner], [*asked]))[owner]
-                kept = self._settled(fresh)
-                if kept is not fresh.state:
-                    changes = changed(owner, fresh.state, kept, fresh.slots)
-                    fresh.state = kept
-                    await _put(writer, fresh)
-                    await writer.record(owner, "settle", changes, at=self._clock())
-                figures[owner] = fresh
-        for figure in figures.values():
-            figure.state = replace(figure.state, mints=[self._current(figure, mint) for mint in figure.state.mints])
+            try:
+                async with store.writing(owner) as writer:
+                    figure = figures[owner] = (await self._read(writer, [owner], [*asked]))[owner]  # noqa: PLW2901
+                    before = figure.state
+                    if self._settle(figure):
+                        await _put(writer, figure)
+                        changes = changed(owner, before, figure.state, figure.slots)
+                        await writer.record(owner, "settle", changes, at=self._clock())
+            except Conflict as busy:
+                # Whoever reads next writes it down: what is shown is the same until then.
+                if not busy.retryable:
+                    raise
         return figures
 
-    def _current(self, figure: Figure, mint: Any) -> Any:
+    def _settle(self, figure: Figure) -> bool:
+        """Bring a figure up to the present, and say whether that changes it."""
+        before, now = figure.state, self._clock()
+        if figure.is_stock_known:
+            figure.state = rules.settled(figure.slots, before, figure.stock, at=now)
         user = split(figure.owner.owner)[1] or ""
-        inventory = figure.kit.id if figure.kit else figure.state.inventory_id or ""
-        return self._ledger.current(mint, user=user, inventory=inventory, at=self._clock())
-
-    def _settled(self, figure: Figure) -> CommunityState:
-        if not figure.slots:
-            # The kit's slots were never told.
-            return figure.state
-        return rules.settled(figure.slots, figure.state, figure.stock, at=self._clock())
+        inventory = figure.kit.id if figure.kit else before.inventory_id or ""
+        mints = [self._ledger.current(mint, user=user, inventory=inventory, at=now) for mint in before.mints]
+        if mints != before.mints:
+            figure.state = replace(figure.state, mints=mints)
+        return figure.state is not before
 
     async def _read(self, store: Storage, owners: Sequence[OwnerRef], asked: Sequence[str]) -> dict[OwnerRef, Figure]:
         kits = {owner: OwnerRef(PROVIDER, split(owner.owner)[0]) for owner in owners}
@@ -202,18 +227,23 @@ class Local:
 
     async def write(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Allocate slots, or mint an avatar."""
-        user = user_of(owner, change)
         if verb is Capability.ALLOCATE_SLOTS:
             return await self._allocate(store, owner, change)
         if verb is Capability.MINT_AVATAR:
-            return await self._mint(store, owner, user, change)
+            return await self._mint(store, owner, change)
         raise Unsupported(f"A community does not support `{verb.value}`.")
 
-    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> dict[str, Any]:
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Shown:
         """Give the avatar, and the slots that were named, as they stand now."""
         figure = await self._figure(store, owner)
         named = [entry.slot for entry in change.slots] if verb is Capability.ALLOCATE_SLOTS else None
         return payload(figure.lay(), named)
+
+    def check(self, verb: Capability, owner: OwnerRef, change: Any) -> None:
+        """Refuse what is no user's avatar, and entries that are malformed."""
+        check_avatar(owner, change)
+        if verb is Capability.ALLOCATE_SLOTS:
+            entries_of(owner, change)
 
     async def _figure(self, store: Storage, owner: OwnerRef, asked: Iterable[str] = ()) -> Figure:
         if not await store.owners([owner]):
@@ -228,22 +258,24 @@ class Local:
         if after is not figure.state:
             figure.state = after
             await _put(store, figure)
-        return Written(changes=changes, payload=payload(figure.lay(), [slot for slot, _ in entries]))
+        return Written(changes=changes, shown=payload(figure.lay(), [slot for slot, _ in entries]))
 
-    async def _mint(self, store: Writing, owner: OwnerRef, user: str, change: MintAvatarInput) -> Written:
+    async def _mint(self, store: Writing, owner: OwnerRef, change: MintAvatarInput) -> Written:
         figure = await self._figure(store, owner)
         if figure.kit is None:
             raise NotFound("There is no kit of this community.").at("container")
         wallets = (await store.facts([ref := FactRef(*owner, WALLETS, "")])).get(ref)
         known = wallets.wallets if isinstance(wallets, CommunityWallets) else []
-        order = rules.order(figure.kit, figure.slots, figure.state, user, known, change.blockchain)
+        order = rules.order(
+            figure.kit, figure.slots, figure.shown, split(owner.owner)[1] or "", known, change.blockchain
+        )
         changes = changed(owner, figure.state, figure.state, figure.slots)
         if order is not None:
             made = await self._ledger.submit(order, at=self._clock())
             figure.state = rules.minted(figure.state, made)
             await _put(store, figure)
             changes.updated_ids = [strawberry.ID(encode_id(CONTAINER, ContainerRef(*owner, AVATAR)))]
-        return Written(changes=changes, payload=payload(figure.lay(), None))
+        return Written(changes=changes, shown=payload(figure.lay(), None))
 
 
 def _told(facts: Mapping[FactRef, object], owner: OwnerRef) -> CommunityAllocations | None:
@@ -261,7 +293,7 @@ async def _put(store: Writing, figure: Figure) -> None:
     state = figure.state
     if figure.kit is not None:
         state = replace(state, inventory_id=figure.kit.id)
-    told = CommunityAllocations(slots=state.allocations, extra=figure.told and figure.told.extra)
+    told = CommunityAllocations(slots=state.allocations, extra=wire.extra_of(figure.told, state.allocations))
     await store.put_facts(
         [
             Fact(ref=FactRef(*figure.owner, STATE, ""), value=state),

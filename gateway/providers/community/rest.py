@@ -58,7 +58,7 @@ Read: TypeAlias = Callable[[Sequence[K]], Awaitable[Results[K, V]]]
 Entry: TypeAlias = tuple[str, str | None]
 """A slot's id, and the id of what to put there; None clears it."""
 
-MOST_BYTES = 64 * 1024
+MOST_BYTES = 256 * 1024
 """The longest body that is read."""
 
 DEFAULT_LIMIT = 20
@@ -416,9 +416,12 @@ async def _mint(call: Call) -> Response:
 
 async def _write(call: Call, verb: Capability, change: object, entries: Sequence[Entry] = ()) -> Response:
     try:
-        await call.session.write(verb, call.caller, change)
+        done = await call.session.write(verb, call.caller, change)
+        for contents in done.shown.contents:
+            contents.release()
     except Refusal as error:
-        raise _refused(error, entries) from None
+        error.part()
+        return _envelope(_refused(error, entries))
     return Response(status_code=201)
 
 
@@ -491,6 +494,9 @@ def _refused(error: GatewayError, entries: Sequence[Entry] = ()) -> Refused:
         case Unauthenticated():
             name = error.provider_code or ""
             return Refused(name if wire.ERRORS.get(name, (0,))[0] == 401 else _STRANGER)
+        # The store was busy: that is none of the caller's doing.
+        case Refusal(retryable=True):
+            return Refused(_BROKEN)
         case Refusal():
             details = [_detail(fault, entries) for fault in error.all if fault.provider_code in rules.REASONS]
             return Refused(_UNKNOWN if any(isinstance(fault, NotFound) for fault in error.all) else _BAD, details)

@@ -20,6 +20,7 @@ from gateway.model.slot import Slot
 from gateway.providers.community import wire
 from gateway.providers.community.keys import joined, split
 from gateway.providers.community.types import (
+    FAILED,
     CommunityAllocation,
     CommunityAvatar,
     CommunityContents,
@@ -213,8 +214,8 @@ class Stock:
         return self.owned.get(item, 0) if item in self.fits else 0
 
 
-def settled(slots: Sequence[CommunitySlot], state: CommunityState, stock: Stock, *, at: datetime) -> CommunityState:
-    """Take out of the slots what is no longer owned, or no longer there; the version rises once, if anything is.
+def lying(slots: Sequence[CommunitySlot], state: CommunityState, stock: Stock) -> list[CommunityAllocation]:
+    """List what lies in the slots that there are, in their order, as far as it is owned.
 
     Of an item that is owned fewer times than it lies in slots, the first slots keep theirs.
     """
@@ -226,9 +227,21 @@ def settled(slots: Sequence[CommunitySlot], state: CommunityState, stock: Stock,
         if allocation is not None and used[allocation.item] < stock.left(allocation.item):
             used[allocation.item] += 1
             kept.append(allocation)
-    if len(kept) == len(state.allocations):
+    return kept
+
+
+def settled(slots: Sequence[CommunitySlot], state: CommunityState, stock: Stock, *, at: datetime) -> CommunityState:
+    """Take out of the slots what is no longer owned, or no longer there; the version rises once, if anything is.
+
+    What lies in a slot that the kit does not have, for now, stays where it is.
+    """
+    known = {slot.id for slot in slots}
+    kept = {allocation.slot for allocation in lying(slots, state, stock)}
+    lost = [one for one in state.allocations if one.slot in known and one.slot not in kept]
+    if not lost:
         return state
-    return replace(state, allocations=kept, number=state.number + 1, updated_at=at)
+    left = [one for one in state.allocations if one not in lost]
+    return replace(state, allocations=left, number=state.number + 1, updated_at=at)
 
 
 def allocate(
@@ -248,7 +261,7 @@ def allocate(
     filled = {allocation.slot: allocation.item for allocation in state.allocations}
     named = {slot for slot, _ in entries}
     # What lies in slots that are not named counts first.
-    used = Counter(item for slot, item in filled.items() if slot not in named)
+    used = Counter(item for slot, item in filled.items() if slot in known and slot not in named)
     faults: list[Refusal] = []
     seen: set[str] = set()
     for place, (slot, item) in enumerate(entries):
@@ -263,7 +276,7 @@ def allocate(
     if not changed:
         return state
     old = {allocation.slot: allocation for allocation in state.allocations}
-    after: list[CommunityAllocation] = []
+    after = [allocation for allocation in state.allocations if allocation.slot not in known]
     for slot in slots:
         if slot.id not in changed:
             after += [old[slot.id]] if slot.id in old else []
@@ -371,7 +384,7 @@ def order(
         faults.append(refusal("no_wallet").at("blockchain"))
     refuse(faults)
     for made in state.mints:
-        if made.version == state.number and _same(made.blockchain, chain) and made.status != "failed":
+        if made.version == state.number and _same(made.blockchain, chain) and not _failed(made):
             return None
     assert wallet is not None  # noqa: S101 -- else it was refused
     return Order(user=user, inventory=kit.id, version=state.number, blockchain=chain, wallet=wallet.address)
@@ -382,9 +395,13 @@ def minted(state: CommunityState, made: CommunityMint) -> CommunityState:
     others = [
         one
         for one in state.mints
-        if not (one.status == "failed" and one.version == made.version and _same(one.blockchain, made.blockchain))
+        if not (_failed(one) and one.version == made.version and _same(one.blockchain, made.blockchain))
     ]
     return replace(state, mints=[made, *others])
+
+
+def _failed(made: CommunityMint) -> bool:
+    return _same(made.status, FAILED)
 
 
 def _same(one: str, other: str) -> bool:

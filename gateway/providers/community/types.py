@@ -143,6 +143,10 @@ class CommunityItem(Item):
         return PlaceRef(*self.owner, AVATAR, self.key)
 
 
+PENDING, MINTED, FAILED = "pending", "minted", "failed"
+"""The words of a mint's status."""
+
+
 @graph_type
 class CommunityMint:
     """An avatar recorded as a token on a blockchain."""
@@ -177,8 +181,6 @@ class CommunityAllocations:
 @dataclass(slots=True, kw_only=True)
 class CommunityOwned:
     """That what a user owns is known: until a document has told it, no slot is emptied for want of an item."""
-
-    whole: bool
 
 
 @dataclass(slots=True, kw_only=True)

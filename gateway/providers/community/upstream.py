@@ -8,8 +8,9 @@ from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
-from itertools import count
+from itertools import count, pairwise
 from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
@@ -57,9 +58,10 @@ from gateway.model.item import Item, ItemConnection
 from gateway.model.listing import Definitions, list_items, total_up
 from gateway.model.loader import Loader, each
 from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKey
+from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import ACCOUNT, InventoryOwner
 from gateway.model.paging import NATURAL, Part, Position, Window, part_of
-from gateway.model.ports import Results
+from gateway.model.ports import Results, Written
 from gateway.model.relations import Asked
 from gateway.model.verbs import AllocateSlotsInput, MintAvatarInput
 from gateway.providers.community import rules, wire
@@ -85,7 +87,7 @@ from gateway.providers.community.types import (
     CommunityState,
     CommunityUser,
 )
-from gateway.providers.community.verbs import changed, entries_of, payload, user_of
+from gateway.providers.community.verbs import changed, check_avatar, entries_of, payload
 from gateway.telemetry import Figure
 from gateway.transport.cache import DAY, Cache, Kept, SharedReads
 from gateway.transport.client import Client
@@ -95,12 +97,19 @@ _PAGE = wire.MOST_ENTRIES
 _MOST_PAGES = 200
 _PAGES_AT_ONCE = 8
 
+_FEW_SLOTS = 3
+"""Of how many slots what fits is asked for by a list each; of more, one list of all items tells."""
+
 # A session's own life: what is kept longer can only be refused.
 _SESSION_SECONDS = 600.0
 _SESSIONS, _SESSIONS_SIZE = 10_000, 8 << 20
 _LONGEST_TOKEN = 8_192
 
 _DOCUMENTS, _DOCUMENTS_SIZE = 10_000, 8 << 20
+_WRITES, _NAMES = 100_000, 10_000
+
+_STEPS = frozenset({".", ".."})
+"""What no part of a path can be: it would lead elsewhere."""
 
 _CLAIMS = ("sub", "userId", "user_id", "id", "uid")
 """What a token may call its user, the usual name first."""
@@ -139,10 +148,17 @@ class _Document:
         return self._made
 
 
-class _List(NamedTuple):
-    """A list of items: of which community, under which path and query, and whether it is of owned ones alone."""
+class _Address(NamedTuple):
+    """Where a document is, and whose it is: a user's; or, of a community alone, the kit's or the caller's own."""
 
-    community: str
+    owner: str
+    path: str
+
+
+class _List(NamedTuple):
+    """A list of items: whose, under which path and query, and whether it is of owned ones alone."""
+
+    owner: str
     path: str
     owned: bool
 
@@ -152,6 +168,21 @@ class _Page(NamedTuple):
 
     entries: list[wire.ReadItem]
     total: int | None
+
+
+class _Listed(NamedTuple):
+    """What was read of a list, each item once, how many it has in all, and why not all of them could be read."""
+
+    entries: list[wire.ReadItem]
+    total: int
+    fault: GatewayError | None = None
+
+
+class _Held(NamedTuple):
+    """What a user owns, by key, and why that may not be all."""
+
+    items: Mapping[str, CommunityItem]
+    fault: GatewayError | None = None
 
 
 class Upstream:
@@ -176,7 +207,7 @@ class Upstream:
         self.client = client
         self.base_url = base_url.rstrip("/")
         self.account_cache = account_cache
-        self.documents: Cache[tuple[str, int, str], _Document] = Cache(
+        self.documents: Cache[tuple[str, int, int, str], _Document] = Cache(
             entries=_DOCUMENTS, size=_DOCUMENTS_SIZE, clock=clock
         )
         self._tokens: SharedReads[Credential, str] = SharedReads(
@@ -185,7 +216,9 @@ class Upstream:
             lambda credentials: [[credential] for credential in credentials],
         )
         self._numbers = count(1)
-        self._written: MutableMapping[str, int] = TTLCache(maxsize=100_000, ttl=DAY)
+        # By a credential's partition, or an owner's key: that has a slash, and is so never taken for the other.
+        self._written: MutableMapping[str, int] = TTLCache(maxsize=_WRITES, ttl=DAY, timer=clock)
+        self._named: MutableMapping[tuple[str, str], bool] = TTLCache(maxsize=_NAMES, ttl=DAY, timer=clock)
 
     def session(self, credential: Credential) -> UpstreamSession:
         """Open a session for a caller."""
@@ -206,13 +239,21 @@ class Upstream:
             raise Unsupported("Where the community's service is has not been set.")
         return f"{self.base_url}{path}"
 
-    def last_write(self, partition: str) -> int:
-        """Give the number of a credential's last write; what is kept for it was read after that one."""
-        return self._written.get(partition, 0)
+    def last_writes(self, partition: str, owner: str) -> tuple[int, int]:
+        """Give the numbers of a credential's last write, and of an owner's; what is kept was read after those."""
+        return self._written.get(partition, 0), self._written.get(owner, 0)
 
-    def wrote(self, partition: str) -> None:
-        """Note a write: what was kept for the credential no longer holds."""
-        self._written[partition] = next(self._numbers)
+    def wrote(self, partition: str, owner: str) -> None:
+        """Note a write: what was kept for the credential, and what anyone has of the owner, no longer holds."""
+        self._written[partition] = self._written[owner] = next(self._numbers)
+
+    def is_named(self, partition: str, community: str) -> bool:
+        """Say whether the service has told a credential that this is a community's own key."""
+        return (partition, community) in self._named
+
+    def named(self, partition: str, community: str) -> None:
+        """Note that the service has told so."""
+        self._named[partition, community] = True
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -276,11 +317,11 @@ class UpstreamSession:
         self._open()
 
     def _open(self) -> None:
-        self._documents: Loader[str, _Document] = Loader[str, _Document].alone(self._fetch)
-        self._lists: Loader[_List, list[wire.ReadItem]] = Loader[_List, list[wire.ReadItem]].alone(self._fetch_list)
+        self._documents: Loader[_Address, _Document] = Loader[_Address, _Document].alone(self._fetch)
+        self._lists: Loader[_List, _Listed] = Loader[_List, _Listed].alone(self._fetch_list)
         self._figures: Loader[OwnerRef, CommunityContents] = Loader[OwnerRef, CommunityContents].alone(self._fetch_laid)
         self._made: list[Contents] = []
-        self._held: dict[OwnerRef, dict[str, CommunityItem]] = {}
+        self._held: dict[OwnerRef, _Held] = {}
         self._seen: dict[DefinitionRef, CommunityItemDefinition] = {}
         # By community, a user whose slots, which are all users', have been read.
         self._looked_at: dict[str, str] = {}
@@ -292,10 +333,10 @@ class UpstreamSession:
         for contents in self._made:
             contents.release()
 
-    async def _forget(self) -> None:
-        """Drop what was read, and what is kept for the credential: a write is near, or was tried."""
+    async def _forget(self, owner: OwnerRef) -> None:
+        """Drop what was read, and what is kept for the credential and of the owner: a write is near, or was tried."""
         await self.aclose()
-        self._upstream.wrote(self._credential.partition)
+        self._upstream.wrote(self._credential.partition, owner.owner)
         self._open()
 
     # --- calls --------------------------------------------------------------------------------------------------------
@@ -319,14 +360,21 @@ class UpstreamSession:
                 raise
         return await send(await self._upstream.renewed(self._credential))
 
-    async def _fetch(self, path: str) -> _Document | None:
+    async def _fetch(self, asked: _Address) -> _Document | None:
         upstream, partition = self._upstream, self._credential.partition
-        at = (partition, upstream.last_write(partition), path)
+        community, user = split(asked.owner)
+        if user in _STEPS or not _STEPS.isdisjoint(asked.path.partition("?")[0].split("/")):
+            # There is no address at which the service could have this.
+            return None
+        if asked != _kit_of(community) and not await self._is_named(community):
+            return None
+        about = joined(community, user or _subject(upstream.token(self._credential)) or "")
+        at = (partition, *upstream.last_writes(partition, about), asked.path)
         if upstream.account_cache and (kept := upstream.documents.fresh((at,))):
             return kept[at]
 
         def send(token: str) -> Awaitable[httpx.Response]:
-            return upstream.client.get(upstream.address(path), headers=_bearer(token), partition=partition)
+            return upstream.client.get(upstream.address(asked.path), headers=_bearer(token), partition=partition)
 
         response = await self._call(send)
         if response.status_code == 404:
@@ -337,41 +385,48 @@ class UpstreamSession:
         upstream.documents.keep(at, Kept(found, upstream.account_cache, len(response.content)))
         return found
 
-    async def _read(self, path: str, make: Callable[[Any], T]) -> T | None:
+    async def _is_named(self, community: str) -> bool:
+        """Say whether this is a community's own key: the service goes by its id as well, and nobody has two names."""
+        partition = self._credential.partition
+        if not self._upstream.is_named(partition, community):
+            # Read apart from the one who asks, who is read by the same loader.
+            kit = await self._documents.load(_kit_of(community))
+            if kit is None or wire.parse_ckey(kit.value) not in (None, community):
+                return False
+            self._upstream.named(partition, community)
+        return True
+
+    async def _read(self, asked: _Address, make: Callable[[Any], T]) -> T | None:
         """Give what is made of a document; all who ask share one call. None where the service knows of none."""
-        found = await self._documents.read(path)
+        found = await self._documents.read(asked)
         return None if found is None else found.made(make)
 
     async def _kit(self, community: str) -> CommunityKit | None:
-        return await self._read(_path(community), lambda value: wire.parse_kit(value, community))
+        kit = await self._read(_kit_of(community), lambda value: wire.parse_kit(value, community))
+        if kit is None or kit.key != community:
+            return None
+        self._upstream.named(self._credential.partition, community)
+        return kit
 
     async def _slots(self, community: str, user: str) -> list[wire.ReadSlot] | None:
-        path = _path(community, "slots") + f"?userId={_quoted(user)}"
-        found = await self._read(path, lambda value: wire.parse_slots(value, community))
+        asked = _Address(joined(community, user), _path(community, "slots") + f"?userId={_quoted(user)}")
+        found = await self._read(asked, lambda value: wire.parse_slots(value, community))
         if found is not None:
             self._looked_at[community] = user
             self._note([read.item for read in found if read.item is not None])
         return found
 
     async def _state(self, community: str, user: str) -> CommunityState | None:
-        return await self._read(_path(community, "avatar") + f"?userId={_quoted(user)}", wire.parse_avatar)
+        asked = _Address(joined(community, user), _path(community, "avatar") + f"?userId={_quoted(user)}")
+        return await self._read(asked, lambda value: _avatar_of(user, value))
 
     async def _item(self, community: str, item: str) -> wire.ReadItem | None:
         """Read an item; whether it is owned is told of the caller."""
-        path = _path(community, "items", item)
-        found = await self._read(path, lambda value: wire.parse_item(value, community))
+        asked = _Address(community, _path(community, "items", item))
+        found = await self._read(asked, lambda value: _item_of(item, value, community))
         if found is not None:
             self._note([found])
         return found
-
-    async def _owned(self, community: str, user: str, *, only: bool = True) -> list[wire.ReadItem] | None:
-        path = _path(community, "items") + f"?onlyOwned={_flag(only)}&userId={_quoted(user)}"
-        return await self._lists.read(_List(community, path, only))
-
-    async def _fitting(self, community: str, slot: str, *, only_owned: bool) -> list[wire.ReadItem] | None:
-        """List what fits a slot; what is owned is told of the caller."""
-        path = _path(community, "slots", slot, "items") + f"?onlyOwned={_flag(only_owned)}"
-        return await self._lists.read(_List(community, path, only_owned))
 
     def _note(self, read: Sequence[wire.ReadItem]) -> None:
         for one in read:
@@ -379,16 +434,39 @@ class UpstreamSession:
 
     # --- lists --------------------------------------------------------------------------------------------------------
 
-    async def _fetch_list(self, asked: _List) -> list[wire.ReadItem] | None:
-        """Read all pages of a list of items, each item once; None where the service knows of no such list."""
-        community, path, owned = asked
+    async def _page(self, asked: _List, number: int) -> _Page | None:
+        """Read a page of a list; all who ask share one call."""
+        community, _ = split(asked.owner)
+        address = _Address(asked.owner, f"{asked.path}&page={number}&limit={_PAGE}")
+        page = await self._read(address, lambda value: _items(value, community, owned=asked.owned))
+        self._note(page.entries if page else ())
+        return page
 
-        async def read(number: int) -> _Page | None:
-            if number > _MOST_PAGES:
-                raise _endless()
-            address = f"{path}&page={number}&limit={_PAGE}"
-            return await self._read(address, lambda value: _items(value, community, owned=owned))
+    async def _begun(self, asked: _List, window: Window) -> _Listed | None:
+        """Read a list as far as a window of it goes; whole, unless it comes in the catalogue's order with its total."""
+        found: list[wire.ReadItem] = []
+        beyond = 0
+        for number in range(1, _MOST_PAGES + 1):
+            try:
+                page = await self._page(asked, number)
+            except GatewayError:
+                # What comes of that, reading the whole list tells, which asks for no page again.
+                break
+            if page is None or not page.entries or page.total is None or not _ascend([*found[-1:], *page.entries]):
+                break
+            found += page.entries
+            beyond += sum(window.after is None or _position(one) > window.after for one in page.entries)
+            if beyond > window.skip + window.size:
+                return _Listed(found, page.total)
+            if len(found) >= page.total:
+                break
+        return await self._lists.read(asked)
 
+    async def _fetch_list(self, asked: _List) -> _Listed | None:
+        """Read all pages of a list, as far as that can be done; None where the service knows of no such list.
+
+        A first page that cannot be read fails the list; any other leaves it with what could be read.
+        """
         found: dict[str, wire.ReadItem] = {}
 
         def add(page: _Page | None) -> bool:
@@ -398,26 +476,35 @@ class UpstreamSession:
                 found.setdefault(one.id, one)
             return len(found) > before
 
-        page = await read(1)
-        if page is None:
+        first = await self._page(asked, 1)
+        if first is None:
             return None
-        goes_on, total = add(page), page.total
-        if total is not None and len(page.entries) >= _PAGE:
-            last = -(-total // len(page.entries))
-            if last > _MOST_PAGES:
-                raise _endless()
-            for one in await _some_at_once(read, range(2, last + 1)):
-                goes_on = goes_on and add(one)
-        else:
-            # A service may make its pages shorter than they were asked for: then its total tells that they go on.
-            number = 2
-            while goes_on and page and (len(page.entries) >= _PAGE if total is None else len(found) < total):
-                page = await read(number)
-                goes_on = add(page)
-                number += 1
+        total, number, fault = first.total, 1, None
+        goes_on, is_full = add(first), len(first.entries) >= _PAGE
+        # A service may make its pages shorter than they were asked for: then its total tells that they go on.
+        while goes_on and fault is None and (is_full if total is None else len(found) < total):
+            if number == _MOST_PAGES:
+                fault = UpstreamInvalid(f"The service's list has more than {_MOST_PAGES} pages.")
+                break
+            last = number + 1
+            if total is not None and number > 1:
+                # The second page was not the first again, so that the others are worth being read together.
+                last = max(last, min(-(-total // len(first.entries)), _MOST_PAGES))
+            pages = await _some_at_once(partial(self._page, asked), range(number + 1, last + 1))
+            for page in pages.values():
+                if isinstance(page, GatewayError):
+                    fault = fault or page
+                else:
+                    goes_on = goes_on and add(page)
+                    is_full = page is not None and len(page.entries) >= _PAGE
+            number = last
+        if fault is None and total is not None and len(found) < total:
+            fault = UpstreamInvalid("The service's list holds less than it says.")
         listed = [*found.values()]
-        self._note(listed)
-        return listed
+        return _Listed(listed, len(listed), fault)
+
+    async def _owned(self, community: str, user: str, *, only: bool = True) -> _Listed | None:
+        return await self._lists.read(_owned_by(community, user, only=only))
 
     # --- whose --------------------------------------------------------------------------------------------------------
 
@@ -555,7 +642,7 @@ class UpstreamSession:
     async def _put_in(self, owner: OwnerRef, read: Sequence[wire.ReadSlot]) -> dict[str, CommunityItem]:
         """Give the items that lie in slots, by id; one that is told by its id alone is fetched."""
         community, user = split(owner.owner)
-        times = Counter(one.item_id for one in read if one.item_id is not None)
+        times = _times(read)
         told = {one.item.id: one.item for one in read if one.item is not None}
         missing = [item for item in times if item not in told]
         fetched = await asyncio.gather(*(self._item(community, item) for item in missing))
@@ -564,25 +651,25 @@ class UpstreamSession:
             fetched = [one and replace(one, quantity=0, token=None) for one in fetched]
         told |= {one.id: one for one in fetched if one is not None}
         # What lies in a slot is owned, whatever is told of it.
-        return {
-            item: replace(told[item], quantity=told[item].quantity or often).held_by(owner)
-            for item, often in times.items()
-            if item in told
-        }
+        return {item: _counted(told[item], times).held_by(owner) for item in times if item in told}
 
     # --- items --------------------------------------------------------------------------------------------------------
 
-    async def _holdings(self, owner: OwnerRef) -> Mapping[str, CommunityItem] | None:
-        """Give all that a user owns, by key; of a kit, which is nobody's, nothing."""
+    async def _holdings(self, owner: OwnerRef) -> _Held | None:
+        """Give what a user owns; of a kit, which is nobody's, nothing."""
         held = self._held.get(owner)
         if held is None:
             community, user = split(owner.owner)
             if user is None:
-                return {} if await self._kit(community) else None
+                return _Held({}) if await self._kit(community) else None
             listed = await self._owned(community, user)
             if listed is None:
                 return None
-            held = self._held[owner] = {one.id: one.held_by(owner) for one in listed if one.quantity > 0}
+            owned = [one for one in listed.entries if one.quantity > 0]
+            if not all(one.is_counted for one in owned):
+                times = _times(await self._slots(community, user) or ())
+                owned = [_counted(one, times) for one in owned]
+            held = self._held[owner] = _Held({one.id: one.held_by(owner) for one in owned}, listed.fault)
         return held
 
     async def items_by_key(self, refs: Sequence[ItemRef]) -> Results[ItemRef, Item]:
@@ -591,19 +678,26 @@ class UpstreamSession:
 
     async def _holding(self, ref: ItemRef) -> Item | None:
         held = await self._holdings(OwnerRef(ref.provider, ref.owner))
-        return None if held is None else held.get(ref.key)
+        if held is None:
+            return None
+        if ref.key not in held.items and held.fault:
+            # It may be in what could not be read.
+            raise held.fault
+        return held.items.get(ref.key)
 
     async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List all that users own."""
         return await each(asked, self._items_of)
 
     async def _items_of(self, asked: Asked) -> ItemConnection | None:
-        held = await self._holdings(cast("OwnerRef", asked.ref))
+        owner = cast("OwnerRef", asked.ref)
+        held = await self._holdings(owner)
         if held is None:
             return None
         wanted = asked.arguments.items if isinstance(asked.arguments, CollectibleArguments) else asked.arguments
-        items = [*held.values()]
-        return ItemConnection.of(list_items(items, cast("ItemArguments", wanted), _definitions(items)))
+        items = [*held.items.values()]
+        part = list_items(items, cast("ItemArguments", wanted), _definitions(items))
+        return ItemConnection.of(part, _problems(held.fault, owner.owner))
 
     async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List what lies in the slots of avatars."""
@@ -623,13 +717,15 @@ class UpstreamSession:
         return await each(asked, self._totals)
 
     async def _totals(self, asked: Asked) -> DefinitionConnection | None:
-        held = await self._holdings(cast("OwnerRef", asked.ref))
+        owner = cast("OwnerRef", asked.ref)
+        held = await self._holdings(owner)
         if held is None:
             return None
         arguments = cast("TotalArguments", asked.arguments)
-        items = [*held.values()]
+        items = [*held.items.values()]
         wanted = arguments.filter or ItemFilter()
-        return DefinitionConnection.of(total_up(items, wanted, arguments.window, _definitions(items)))
+        part = total_up(items, wanted, arguments.window, _definitions(items))
+        return DefinitionConnection.of(part, _problems(held.fault, owner.owner))
 
     async def ownership_by_key(self, refs: Sequence[OwnershipRef]) -> Results[OwnershipRef, bool]:
         """Tell whether users own items."""
@@ -647,10 +743,13 @@ class UpstreamSession:
         held = await self._holdings(owner)
         if held is None:
             return None
-        if within == community and item in held:
+        if within == community and item in held.items:
             return True
         if await self._definition(DefinitionRef(PROVIDER, ref.definition)) is None:
             raise rules.refusal("unknown_item")
+        if within == community and held.fault:
+            # It may be in what could not be read.
+            raise held.fault
         return False
 
     # --- the catalogue ------------------------------------------------------------------------------------------------
@@ -660,38 +759,45 @@ class UpstreamSession:
         return await each(asked, self._catalogue)
 
     async def _catalogue(self, asked: Asked) -> DefinitionConnection | None:
-        community, user = split(cast("OwnerRef", asked.ref).owner)
+        owner = cast("OwnerRef", asked.ref).owner
+        community, user = split(owner)
         arguments = cast("CatalogueArguments", asked.arguments)
         only = bool(arguments.only_owned)
-        if user is not None:
-            listed = await self._owned(community, user, only=only)
-        elif await self._kit(community) is None:
+        if user is None and await self._kit(community) is None:
             return None
+        if user is None and only:
+            # A kit is nobody's, and nobody owns anything.
+            listed = _NOTHING
         else:
-            listed = [] if only else await self._owned(community, await self._user(), only=False)
-        return None if listed is None else _catalogued(listed, arguments.window, counts=user is not None)
+            listed = await self._begun(_owned_by(community, user or await self._user(), only=only), arguments.window)
+        return None if listed is None else _catalogued(listed, arguments.window, owner)
 
     async def definitions_by_slot(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
         """List what fits slots, and what users own of it."""
-        return await each(asked, self._accepted)
+        alike = Counter((cast("SlotRef", one.ref).owner, one.arguments) for one in asked)
+        few = {one for one in asked if alike[cast("SlotRef", one.ref).owner, one.arguments] <= _FEW_SLOTS}
+        return await each(asked, lambda one: self._accepted(one, alone=one in few))
 
-    async def _accepted(self, asked: Asked) -> DefinitionConnection | None:
+    async def _accepted(self, asked: Asked, *, alone: bool) -> DefinitionConnection | None:
+        """List what fits a slot; `alone`, by a call of its own where that tells of the caller, whose slot it is."""
         ref = cast("SlotRef", asked.ref)
         community, user = split(ref.owner)
         arguments = cast("AcceptArguments", asked.arguments)
         only = bool(arguments.only_owned)
         if ref.container != AVATAR:
             return None
-        if user is None or await self._is_mine(user):
-            listed = await self._fitting(community, ref.key, only_owned=only)
+        if user is None or (alone and await self._is_mine(user)):
+            listed = await self._begun(_fitting(community, ref.key, only=only), arguments.window)
             # A kit is nobody's, and nobody owns anything.
-            listed = [] if listed is not None and user is None and only else listed
+            listed = _NOTHING if listed is not None and user is None and only else listed
         else:
             slots = await self._slots(community, user) or ()
             known = any(one.slot.id == ref.key for one in slots)
             listed = await self._owned(community, user, only=only) if known else None
-            listed = listed and [one for one in listed if ref.key in one.definition.slot_ids]
-        return None if listed is None else _catalogued(listed, arguments.window, counts=user is not None)
+            if listed is not None:
+                fitting = [one for one in listed.entries if ref.key in one.definition.slot_ids]
+                listed = _Listed(fitting, len(fitting), listed.fault)
+        return None if listed is None else _catalogued(listed, arguments.window, ref.owner)
 
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
         """Give catalogue entries: those that some answer has told already, others by a call each."""
@@ -706,8 +812,10 @@ class UpstreamSession:
 
     async def definition_keys(self, kind: str) -> list[str]:
         """List the keys of a community's catalogue."""
-        listed = await self._owned(kind, await self._user(), only=False) or []
-        return [one.key for one in sorted((one.definition for one in listed), key=lambda one: one.sort)]
+        listed = await self._owned(kind, await self._user(), only=False) or _NOTHING
+        if listed.fault:
+            raise listed.fault
+        return [one.key for one in sorted((one.definition for one in listed.entries), key=lambda one: one.sort)]
 
     async def count_by_list(self, asked: Sequence[Asked]) -> Results[Asked, int]:
         """Refuse: every list here is counted when it is read."""
@@ -715,30 +823,34 @@ class UpstreamSession:
 
     # --- writes -------------------------------------------------------------------------------------------------------
 
-    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Any:
+    def assume(self, contents: Sequence[Contents]) -> None:
+        """Refuse: nothing is simulated here."""
+        raise Unsupported("A community's service simulates nothing.")
+
+    async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Allocate slots, or mint an avatar: the caller's own, as the service takes no other."""
         if split(owner.owner)[1] != await self._user():
-            raise Forbidden(f"The inventory of another owner of {MANIFEST.title} cannot be changed.")
-        user = user_of(owner, change)
+            message = f"The inventory of another owner of {MANIFEST.title} cannot be changed."
+            raise Forbidden(message).at("container")
+        check_avatar(owner, change)
+        user = split(owner.owner)[1] or ""
         if verb is Capability.ALLOCATE_SLOTS:
             return await self._allocate(owner, user, change)
         if verb is Capability.MINT_AVATAR:
             return await self._mint(owner, user, change)
         raise Unsupported(f"A community does not support `{verb.value}`.")
 
-    async def _allocate(self, owner: OwnerRef, user: str, change: AllocateSlotsInput) -> dict[str, Any]:
+    async def _allocate(self, owner: OwnerRef, user: str, change: AllocateSlotsInput) -> Written:
         community = split(owner.owner)[0]
         entries = entries_of(owner, change)
-        # An item of another community has no id here that could be sent.
-        reason = "unknown_item"
-        refuse([rules.refusal(reason).at(*rules.place_of(place, reason)) for place in _foreign(entries)])
-        await self._forget()
+        await self._forget(owner)
         read = await self._slots(community, user)
         if read is None:
             raise NotFound("There is no such avatar.").at("container")
-
-        body = wire.render_allocation(entries)
-        await self._post(_path(community, "slots", "allocate"), body, partial(places_in, entries))
+        if any(_is_foreign(item) for _, item in entries):
+            await self._refuse_foreign(community, user, entries, read)
+        path, body = _path(community, "slots", "allocate"), wire.render_allocation(entries)
+        await self._post(owner, path, body, partial(places_in, entries), whole="slots")
         contents = await self._outcome(owner, user)
         after = contents.state
         before = replace(after, allocations=_allocations(read))
@@ -746,25 +858,57 @@ class UpstreamSession:
             # Each call that changes anything raises the version by one.
             before.number -= 1
         changes = changed(owner, before, after, [one.slot for one in read])
-        return {"changes": changes, **payload(contents, [slot for slot, _ in entries])}
+        return Written(changes=changes, shown=payload(contents, [slot for slot, _ in entries]))
 
-    async def _mint(self, owner: OwnerRef, user: str, change: MintAvatarInput) -> dict[str, Any]:
+    async def _refuse_foreign(
+        self, community: str, user: str, entries: Sequence[tuple[str, str | None]], read: Sequence[wire.ReadSlot]
+    ) -> None:
+        """Refuse entries of which some name items of another community, with all that is wrong with the others.
+
+        Such an item has no id here that could be sent, so that the service cannot be asked.
+        """
+        listed = await self._owned(community, user)
+        if listed is None:
+            raise NotFound("There is no such avatar.").at("container")
+        if listed.fault:
+            raise listed.fault
+        owned = {one.id: _counted(one, _times(read)).quantity for one in listed.entries}
+        fits = {one.id: one.definition.slot_ids for one in listed.entries}
+        others = {item for _, item in entries if item is not None and item not in owned and not _is_foreign(item)}
+        found = await asyncio.gather(*(self._item(community, item) for item in others))
+        fits |= {one.id: one.definition.slot_ids for one in found if one is not None}
+        rules.allocate(
+            [one.slot for one in read],
+            CommunityState(allocations=_allocations(read)),
+            rules.Stock(fits=fits, owned=owned),
+            entries,
+            at=datetime.now(UTC),
+        )
+
+    async def _mint(self, owner: OwnerRef, user: str, change: MintAvatarInput) -> Written:
         community = split(owner.owner)[0]
-        await self._forget()
+        await self._forget(owner)
         before = await self._state(community, user)
         if before is None:
             raise NotFound("There is no such avatar.").at("container")
-        await self._post(_path(community, "avatar", "mint"), {"blockchain": change.blockchain}, places_in_mint)
+        path, body = _path(community, "avatar", "mint"), {"blockchain": change.blockchain}
+        await self._post(owner, path, body, places_in_mint, whole="blockchain")
         contents = await self._outcome(owner, user)
         changes = changed(owner, contents.state, contents.state, ())
         if contents.state.mints != before.mints:
             changes.updated_ids = [strawberry.ID(encode_id(CONTAINER, ContainerRef(*owner, AVATAR)))]
-        return {"changes": changes, **payload(contents, None)}
+        return Written(changes=changes, shown=payload(contents, None))
 
     async def _post(
-        self, path: str, body: object, places: Callable[[Sequence[wire.Detail]], Iterator[tuple[str, ...]]]
+        self,
+        owner: OwnerRef,
+        path: str,
+        body: object,
+        places: Callable[[Sequence[wire.Detail]], Iterator[tuple[str, ...]]],
+        *,
+        whole: str,
     ) -> None:
-        """Have something done; raises Refusals, each with its place in the input."""
+        """Have something done; raises Refusals, each with its place in the input, or of its `whole` part."""
         upstream, partition = self._upstream, self._credential.partition
         content = orjson.dumps(body)
 
@@ -777,13 +921,13 @@ class UpstreamSession:
             response = await self._call(send)
         finally:
             # Whatever became of it: it may have been done.
-            await self._forget()
+            await self._forget(owner)
         if not response.is_success:
             status, name = response.status_code, name_of(response)
             details = wire.parse_details(told(response))
             faults = zip(details, places(details), strict=True)
             refuse([refusal(detail.reason, status, name).at(*path) for detail, path in faults])
-            raise refusal("", status, name)
+            raise refusal("", status, name).at(whole)
 
     async def _outcome(self, owner: OwnerRef, user: str) -> CommunityContents:
         """Read an avatar after a write, its version and mints with it."""
@@ -808,6 +952,21 @@ def _path(community: str, *parts: str) -> str:
     return "/".join((f"/v1/community/{_quoted(community)}/inventory", *map(_quoted, parts)))
 
 
+def _kit_of(community: str) -> _Address:
+    return _Address(community, _path(community))
+
+
+def _owned_by(community: str, user: str, *, only: bool) -> _List:
+    """Give the list of all items, or `only` of those that a user owns."""
+    path = _path(community, "items") + f"?onlyOwned={_flag(only)}&userId={_quoted(user)}"
+    return _List(joined(community, user), path, only)
+
+
+def _fitting(community: str, slot: str, *, only: bool) -> _List:
+    """Give the list of what fits a slot; what is owned is told of the caller."""
+    return _List(community, _path(community, "slots", slot, "items") + f"?onlyOwned={_flag(only)}", only)
+
+
 def _flag(value: bool) -> str:
     return "true" if value else "false"
 
@@ -826,12 +985,39 @@ def _items(value: object, community: str, *, owned: bool) -> _Page:
     for entry in page.entries:
         read = wire.parse_item(entry, community)
         silent = all(entry.get(name) is None for name in ("owned", "isOwned", "quantity"))
-        entries.append(replace(read, quantity=1) if owned and silent else read)
+        entries.append(replace(read, quantity=1, is_counted=False) if owned and silent else read)
     return _Page(entries, page.total)
 
 
-def _endless() -> UpstreamInvalid:
-    return UpstreamInvalid(f"The service's list has more than {_MOST_PAGES} pages.")
+_NOTHING = _Listed([], 0)
+
+
+def _position(read: wire.ReadItem) -> Position:
+    return Position(NATURAL, 0, read.definition.sort)
+
+
+def _ascend(read: Sequence[wire.ReadItem]) -> bool:
+    """Say whether items come in the catalogue's order, each once."""
+    return all(one.definition.sort < other.definition.sort for one, other in pairwise(read))
+
+
+def _problems(fault: GatewayError | None, owner: str) -> list[SourceProblem]:
+    return [] if fault is None else [problem(fault, ProviderKey.COMMUNITY, owner=owner)]
+
+
+def _avatar_of(user: str, value: object) -> CommunityState:
+    """Read an avatar, which must be this user's if it tells whose it is."""
+    if wire.parse_user(value) not in (None, user):
+        raise UpstreamInvalid("The service's answer is another user's avatar.")
+    return wire.parse_avatar(value)
+
+
+def _item_of(item: str, value: object, community: str) -> wire.ReadItem:
+    """Read an item, which must be the one of this id."""
+    read = wire.parse_item(value, community)
+    if read.id != item:
+        raise UpstreamInvalid("The service's answer is another item.")
+    return read
 
 
 def _allocations(read: Sequence[wire.ReadSlot]) -> list[CommunityAllocation]:
@@ -840,6 +1026,18 @@ def _allocations(read: Sequence[wire.ReadSlot]) -> list[CommunityAllocation]:
         for one in read
         if one.item_id is not None
     ]
+
+
+def _times(read: Sequence[wire.ReadSlot]) -> Counter[str]:
+    """Count the slots that items lie in."""
+    return Counter(one.item_id for one in read if one.item_id is not None)
+
+
+def _counted(item: wire.ReadItem, times: Mapping[str, int]) -> wire.ReadItem:
+    """Give an item with its number; where none is told, there are as many as slots that it lies in."""
+    if item.is_counted and item.quantity:
+        return item
+    return replace(item, quantity=max(item.quantity, times.get(item.id, 0)))
 
 
 def _pairs(state: CommunityState) -> set[tuple[str, str]]:
@@ -856,16 +1054,18 @@ def _connection(found: Sequence[Container], arguments: Any) -> ContainerConnecti
     return ContainerConnection.of(part)
 
 
-def _catalogued(listed: Sequence[wire.ReadItem], window: Window, *, counts: bool) -> DefinitionConnection:
-    """Make a list of definitions, which are in hand."""
-    part = part_of(listed, window, position=lambda one: Position(NATURAL, 0, one.definition.sort))
+def _catalogued(listed: _Listed, window: Window, owner: str) -> DefinitionConnection:
+    """Make a list of definitions, which are in hand; with a user, it tells how many are owned."""
+    part = part_of(listed.entries, window, position=_position)
+    counts = split(owner)[1] is not None
     connection = DefinitionConnection.of(
         Part(
             entries=[(at, (one.definition.ref, one.quantity if counts else None)) for at, one in part.entries],
             has_next=part.has_next,
             has_previous=part.has_previous,
-            total=part.total,
-        )
+            total=listed.total,
+        ),
+        _problems(listed.fault, owner),
     )
     nodes: list[ItemDefinition | None] = [one.definition for _, one in part.entries]
     for edge, node in zip(connection.edges, nodes, strict=True):
@@ -874,19 +1074,22 @@ def _catalogued(listed: Sequence[wire.ReadItem], window: Window, *, counts: bool
     return connection
 
 
-def _foreign(entries: Sequence[tuple[str, str | None]]) -> list[int]:
-    return [place for place, (_, item) in enumerate(entries) if item is not None and "\0" in item]
+def _is_foreign(item: str | None) -> bool:
+    """Say whether this stands for an item of another community."""
+    return item is not None and "\0" in item
 
 
 # --- batches ----------------------------------------------------------------------------------------------------------
 
 
-async def _some_at_once(read: Callable[[int], Awaitable[T]], numbers: Sequence[int]) -> list[T]:
-    """Read pages, a few at a time."""
+async def _some_at_once(
+    read: Callable[[int], Awaitable[T]], numbers: Sequence[int]
+) -> dict[int, T | GatewayError | None]:
+    """Read pages, a few at a time; one that fails does so alone."""
     room = asyncio.Semaphore(_PAGES_AT_ONCE)
 
     async def one(number: int) -> T:
         async with room:
             return await read(number)
 
-    return await asyncio.gather(*map(one, numbers))
+    return await each(numbers, one)

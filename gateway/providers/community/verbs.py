@@ -11,6 +11,7 @@ from gateway.model.change import ContainerVersion, PlainChangeSet
 from gateway.model.definition import ItemDefinition
 from gateway.model.errors import InvalidInput, NotFound, Refusal, refuse
 from gateway.model.ids import CONTAINER, ITEM, SLOT, ContainerRef, ItemRef, OwnerRef, SlotRef, decode_id, encode_id
+from gateway.model.ports import Shown
 from gateway.model.slot import Slot
 from gateway.model.verbs import AllocateSlotsInput, MintAvatarInput
 from gateway.providers.community import rules
@@ -18,15 +19,13 @@ from gateway.providers.community.keys import AVATAR, split
 from gateway.providers.community.types import CommunityAvatar, CommunityContents, CommunitySlot, CommunityState
 
 
-def user_of(owner: OwnerRef, change: AllocateSlotsInput | MintAvatarInput) -> str:
-    """Tell whose avatar is to be changed; a kit's is nobody's."""
+def check_avatar(owner: OwnerRef, change: AllocateSlotsInput | MintAvatarInput) -> None:
+    """Refuse a container that is no avatar, and the avatar of a kit, which is nobody's."""
     _, ref = decode_id(change.container)
-    user = split(owner.owner)[1]
     if cast("ContainerRef", ref).key != AVATAR:
         raise NotFound("There is no such avatar.").at("container")
-    if user is None:
+    if split(owner.owner)[1] is None:
         raise InvalidInput("This is the avatar of the kit, which is nobody's.").at("container")
-    return user
 
 
 def entries_of(owner: OwnerRef, change: AllocateSlotsInput) -> list[tuple[str, str | None]]:
@@ -50,7 +49,7 @@ def _item(key: str, community: str) -> str:
     return item if item and of == community else f"\0{key}"
 
 
-def payload(contents: CommunityContents, named: Sequence[str] | None) -> dict[str, Any]:
+def payload(contents: CommunityContents, named: Sequence[str] | None) -> Shown:
     """Make the parts of a payload that show an avatar; with `named`, its slots of these keys as well.
 
     What the avatar shows is in hand: a write that is only simulated leaves nothing to read.
@@ -64,7 +63,10 @@ def payload(contents: CommunityContents, named: Sequence[str] | None) -> dict[st
         if isinstance(item.definition, ItemDefinition):
             item.name, item.kind = item.definition.name, item.definition.kind
     by_key: dict[str, Slot] = {slot.key: slot for slot in contents.slots or ()}
-    return {"container": avatar} | ({} if named is None else {"slots": [by_key[key] for key in named if key in by_key]})
+    parts: dict[str, Any] = {"container": avatar}
+    if named is not None:
+        parts["slots"] = [by_key[key] for key in named if key in by_key]
+    return Shown(parts=parts, contents=[contents])
 
 
 def changed(

@@ -20,7 +20,7 @@ from gateway.model.errors import (
 from gateway.model.ids import OwnerRef
 from gateway.model.manifest import ProviderKey
 from gateway.model.scalars import BigInt, render_time
-from gateway.providers.community.keys import AVATAR, joined, split
+from gateway.providers.community.keys import AVATAR, ITEM, joined, split
 from gateway.providers.community.types import (
     CommunityAllocation,
     CommunityAllocations,
@@ -184,6 +184,12 @@ def _page(entries: list[Any], envelope: Document) -> Page:
     )
 
 
+def parse_ckey(document: object) -> str | None:
+    """Read the key that a community's inventory tells; None where it tells none, whatever it is."""
+    ckey = cast("Document", document).get("ckey") if isinstance(document, dict) else None
+    return ckey if isinstance(ckey, str) and ckey else None
+
+
 def parse_kit(document: object, community: str) -> CommunityKit:
     """Read the inventory of a community; `community` is the key that it was asked by."""
     whole = _object(document, "inventory", _OF_KIT)
@@ -208,13 +214,17 @@ def parse_kit(document: object, community: str) -> CommunityKit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadItem:
-    """An item as one user's answer tells it: the catalogue's part, and how many the user owns."""
+    """An item as one user's answer tells it: the catalogue's part, and how many the user owns.
+
+    Where it `is_counted` no further than that it is owned, that is 1, or in a slot, if even that is not told, 0.
+    """
 
     id: str
     definition: CommunityItemDefinition
     quantity: int
     token: BlockchainToken | None
     extra: dict[str, Any] | None
+    is_counted: bool = True
 
     def held_by(self, owner: OwnerRef) -> CommunityItem:
         """Make the holding of a user who owns some."""
@@ -267,6 +277,7 @@ def parse_item(document: object, community: str) -> ReadItem:
         quantity=quantity,
         token=token if quantity else None,
         extra=definition.extra,
+        is_counted=whole.get("quantity") is not None or not owned,
     )
 
 
@@ -340,10 +351,10 @@ def _lying(content: Document, community: str) -> ReadItem | None:
     whole = _object(content, "slot.item", _OF_ITEM)
     if whole.get("slotIds") is None:
         return None
-    if whole.get("owned") is None and whole.get("quantity") is None:
-        # What lies in a slot is owned.
-        whole["quantity"] = 1
-    return parse_item(whole, community)
+    if whole.get("owned") is not None or whole.get("quantity") is not None:
+        return parse_item(whole, community)
+    # What lies in a slot is owned, but how many of it there are is then not known.
+    return replace(parse_item({**whole, "owned": True}, community), quantity=0)
 
 
 def _content(value: Any, place: str, names: Names = _OF_ITEM) -> str | None:
@@ -353,9 +364,20 @@ def _content(value: Any, place: str, names: Names = _OF_ITEM) -> str | None:
     return None if value in (None, "") else _id(value, place)
 
 
+def _avatar(document: object) -> dict[str, Any]:
+    """Read an avatar, bare or in an envelope: it tells at least one of its own parts."""
+    whole = _object(document, "avatar", _OF_AVATAR)
+    inner: Any = whole.get("data")
+    parts = [whole, _object(cast("Document", inner), "avatar", _OF_AVATAR)] if isinstance(inner, dict) else [whole]
+    for part in parts:
+        if any(part.get(name) is not None for name in ("version", "slots", "mints")):
+            return part
+    raise _wrong("answer", "an avatar")
+
+
 def parse_avatar(document: object) -> CommunityState:
     """Read a user's avatar."""
-    whole = _object(document, "avatar", _OF_AVATAR)
+    whole = _avatar(document)
     places = [_object(entry, "avatar.slots", _OF_PLACE) for entry in _list(whole.get("slots"), "avatar.slots")]
     by_id = {_id(place.get("slotId"), "avatar.slots.slotId"): place for place in places}
     if len(by_id) < len(places):
@@ -382,7 +404,7 @@ def parse_avatar(document: object) -> CommunityState:
 
 def parse_user(document: object) -> str | None:
     """Read whose avatar it is; None where it does not tell."""
-    user = _object(document, "avatar").get("userId")
+    user = _avatar(document).get("userId")
     return None if user is None else _id(user, "avatar.userId")
 
 
@@ -418,6 +440,18 @@ def parse_wallets(document: object) -> list[CommunityWallet]:
 def avatar(owner: OwnerRef) -> CommunityAvatar:
     """Make the one container of an inventory."""
     return CommunityAvatar(key=AVATAR, name="Avatar", kind=ContainerKind.AVATAR, owner=owner, sort=AVATAR)
+
+
+def extra_of(told: CommunityAllocations | None, allocations: Sequence[CommunityAllocation]) -> dict[str, Any] | None:
+    """Give what a user's slots told beyond the contract; of an item, only where it still lies in its slot."""
+    if told is None or told.extra is None:
+        return None
+    there = {(one.slot, one.item) for one in allocations}
+    stayed = {one.slot for one in told.slots if (one.slot, one.item) in there}
+    return {
+        slot: {name: part for name, part in more.items() if name != ITEM or slot in stayed}
+        for slot, more in told.extra.items()
+    }
 
 
 def joined_state(state: CommunityState | None, slots: CommunityAllocations | None) -> CommunityState:

@@ -15,6 +15,7 @@ import httpx
 import orjson
 
 from gateway.backends.guarded import Guarded
+from gateway.model.credentials import Credential
 from gateway.providers.community import rules
 from gateway.providers.community.manifest import MANIFEST
 from gateway.providers.community.refusals import judge
@@ -112,6 +113,7 @@ class Service(httpx.AsyncBaseTransport):
         self.wrapper: str | None = "items"
         self.tells_totals = True
         self.tells_ids = False
+        self.silent = False
         self.done = 201
         self.done_body = b""
         self.steps: list[tuple[str, Step]] = []
@@ -224,7 +226,7 @@ class Service(httpx.AsyncBaseTransport):
 
     def _slot(self, slot: dict[str, Any], person: Person) -> dict[str, Any]:
         key = person.slots.get(slot["id"])
-        content = key if key is None or self.tells_ids else self._item(key, person)
+        content = key if key is None or self.tells_ids else self.items[key] if self.silent else self._item(key, person)
         return {**slot, "item": content, "allocatedAt": "2025-01-03T00:00:00Z" if key else None}
 
     def _wrapped(self, entries: list[Any], **more: Any) -> Any:
@@ -267,6 +269,20 @@ class Service(httpx.AsyncBaseTransport):
         return answer(self.done, self.done_body)
 
 
+class Both(httpx.AsyncBaseTransport):
+    """The service, which takes a community's id for its key as well."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.requests: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        url = str(request.url).replace("/community/com_1/", f"/community/{CKEY}/")
+        same = httpx.Request(request.method, url, headers=request.headers, content=request.content)
+        return await self.service.handle_async_request(same)
+
+
 async def stuck(_: httpx.Request) -> httpx.Response:
     """Never answer."""
     await asyncio.Event().wait()
@@ -289,11 +305,13 @@ async def fronted(
     seconds: float = 20.0,
     account_cache: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
+    is_named: bool = True,
     **caller: str | None,
 ) -> AsyncGenerator[Far]:
     """Run a gateway whose calls reach the service, and whose waits are short.
 
-    `patience` is for one call, `seconds` for a whole operation; `caller` are the caller's tokens, by part.
+    `patience` is for one call, `seconds` for a whole operation; `caller` are the caller's tokens, by part, to whom it
+    is known, with `is_named`, that the community's key is its own.
     """
     found = settings(
         "sqlite://",
@@ -313,4 +331,8 @@ async def fronted(
         backends = cast("dict[str, Any]", asked.gateway.backends)
         backend = Upstream(client, URL, account_cache=account_cache, clock=clock)
         backends[MANIFEST.key] = Guarded(backend, rules)
+        if is_named:
+            parts = {"session": SESSION, **caller}
+            credential = Credential(MANIFEST.key, {part: token for part, token in parts.items() if token is not None})
+            backend.named(credential.partition, CKEY)
         yield Far(asked.gateway, asked.client, headers(**caller), asked.calls, asked.statements)

@@ -158,6 +158,21 @@ async def test_an_avatar_without_a_kit_keeps_what_lies_in_its_slots(store: Store
     assert (await export(store))[AVATAR] == {**sample("avatar"), "slots": [{"slotId": "s_head", "itemId": "i_cap"}]}
 
 
+async def test_the_later_document_tells_what_lies_where_and_since_when_stays_with_what_stayed(store: Store) -> None:
+    def slot(name: str, item_id: str | None, at: str | None = None) -> dict[str, Any]:
+        return {"id": name, "key": name, "name": name, "order": 1, "item": item_id, "allocatedAt": at, "mood": name}
+
+    slots = [slot("s1", "i_1", "2025-01-01T00:00:00Z"), slot("s2", "i_2", "2025-01-02T00:00:00Z"), slot("s3", None)]
+    pairs = [{"slotId": "s1", "itemId": "i_1"}, {"slotId": "s2", "itemId": None}, {"slotId": "s3", "itemId": "i_2"}]
+    avatar = {"userId": "u_1", "version": 9, "slots": pairs, "mints": []}
+    await filled(store, (USERS_SLOTS, slots), (AVATAR, avatar))
+    told = {one["id"]: (one["item"], one["allocatedAt"], one["mood"]) for one in (await export(store))[USERS_SLOTS]}
+    assert told == {"s1": ("i_1", "2025-01-01T00:00:00Z", "s1"), "s2": (None, None, "s2"), "s3": ("i_2", None, "s3")}
+    await filled(store, (USERS_SLOTS, slots))
+    told = {one["id"]: (one["item"], one["allocatedAt"], one["mood"]) for one in (await export(store))[USERS_SLOTS]}
+    assert told == {one["id"]: (one["item"], one["allocatedAt"], one["mood"]) for one in slots}
+
+
 async def test_unknown_keys_survive_from_import_to_export(store: Store) -> None:
     """Behaviour 27."""
     odd = "1001"
@@ -311,6 +326,13 @@ async def test_a_part_of_the_catalogue_takes_nothing_away(store: Store, path: st
     assert {*await known(store)} == {"nova/i_cap", "nova/i_old"}
     names = {entry["id"]: entry["name"] for entry in (await export(store, "nova"))[CATALOGUE]["items"]}
     assert names["i_cap"] != "Old cap"
+
+
+async def test_a_part_of_the_slots_is_no_kit(store: Store) -> None:
+    slots = sample("slots_filled")[:1]
+    part = {"items": slots, "page": 1, "limit": 1, "total": 3, "totalPages": 3}
+    report = await bring(store, part, "slots", "nova/u_1")
+    assert "part of the slots" in report.rejected[0][2]
 
 
 async def test_a_communitys_own_catalogue_has_the_last_word_in_one_document(store: Store) -> None:

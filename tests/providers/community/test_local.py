@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from gateway.app import Gateway
+from gateway.model.errors import Conflict
 from gateway.model.ids import CONTAINER, ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, encode_id
 from gateway.model.scalars import BigInt
 from gateway.providers.community import PROVIDER
@@ -119,6 +123,75 @@ async def test_what_is_owned_is_not_guessed_before_it_was_told(asked: Asked) -> 
     assert (lying(found), found["version"]) == ({"s_head": "i_cap"}, "5")
 
 
+async def test_what_was_never_told_to_be_owned_is_not_lost_by_a_write(asked: Asked) -> None:
+    """A write judges what it names: slots that it does not name keep what they were told to hold."""
+    path = "/v1/community/nova/inventory"
+    slots = [{"slotId": slot, "itemId": item} for slot, item in (("s_head", "i_cap"), ("s_body", "i_jersey"))]
+    document = {"userId": "u_9", "version": 5, "slots": slots, "mints": []}
+    boots = {"id": "i_boots", "name": "Moon boots", "slotIds": ["s_feet"], "owned": True, "quantity": 1}
+    cap = {"id": "i_cap", "name": "Blue cap", "slotIds": ["s_head"], "owned": True, "quantity": 1}
+    jersey = {"id": "i_jersey", "name": "Nøva jersey", "slotIds": ["s_body"], "owned": True, "quantity": 1}
+    # A list that does not tell whether it is whole.
+    documents = {
+        f"{path}/avatar?userId=u_9": document,
+        f"{path}/items?onlyOwned=true&userId=u_9": {"items": [boots, jersey]},
+    }
+    await seed(asked.gateway, PROVIDER, documents)
+    owner = {**INPUT, "key": "nova/u_9"}
+    container = encode_id(CONTAINER, ContainerRef("community", "nova/u_9", "avatar"))
+    assert lying(await avatar(asked, owner)) == {"s_body": "i_jersey"}
+    assert (await allocate(asked, ("s_feet", "i_boots"), container=container))["container"]["version"] == "6"
+    whole = {"items": [boots, cap, jersey], "page": 1, "limit": 20, "total": 3, "totalPages": 1}
+    await seed(asked.gateway, PROVIDER, {f"{path}/items?onlyOwned=true&userId=u_9": whole})
+    found = await avatar(asked, owner)
+    assert lying(found) == {"s_head": "i_cap", "s_body": "i_jersey", "s_feet": "i_boots"}
+    assert found["version"] == "6"
+
+
+async def test_a_slot_that_was_not_seen_can_be_emptied(asked: Asked) -> None:
+    path = "/v1/community/nova/inventory"
+    slots = [{"slotId": "s_head", "itemId": "i_cap"}]
+    document = {"userId": "u_9", "version": 5, "slots": slots, "mints": []}
+    await seed(asked.gateway, PROVIDER, {f"{path}/avatar?userId=u_9": document})
+    container = encode_id(CONTAINER, ContainerRef("community", "nova/u_9", "avatar"))
+    assert (await allocate(asked, ("s_head", None), container=container))["container"]["version"] == "6"
+    cap = {"id": "i_cap", "name": "Blue cap", "slotIds": ["s_head"], "owned": True, "quantity": 1}
+    await seed(asked.gateway, PROVIDER, {f"{path}/items?onlyOwned=true&userId=u_9": [cap]})
+    assert lying(await avatar(asked, {**INPUT, "key": "nova/u_9"})) == {}
+
+
+async def test_a_slot_that_the_kit_lacks_for_now_keeps_what_lies_in_it(asked: Asked) -> None:
+    path = "/v1/community/nova/inventory/slots"
+    kit = [{"id": "s_head", "key": "head", "name": "Head", "order": 1, "required": False}]
+    whole = orjson.loads((resources.files(PROVIDER.demo) / "demo.json").read_bytes())[path]
+    await seed(asked.gateway, PROVIDER, {path: kit})
+    found = await avatar(asked)
+    assert (lying(found), found["version"]) == ({"s_head": "i_cap"}, "3")
+    assert (await allocate(asked, ("s_head", "i_ribbon")))["container"]["version"] == "4"
+    await seed(asked.gateway, PROVIDER, {path: whole})
+    found = await avatar(asked)
+    assert lying(found) == {"s_head": "i_ribbon", "s_body": "i_jersey", "s_back": "i_cape"}
+    assert found["version"] == "4"
+
+
+async def test_a_read_that_cannot_write_shows_what_it_would_have_written(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lose(asked.gateway, "i_cap")
+
+    @contextlib.asynccontextmanager
+    async def busy(*_: OwnerRef) -> AsyncGenerator[None]:
+        raise Conflict("Another write is still under way.", retryable=True)
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asked.gateway.store, "writing", busy)
+        for _ in range(2):
+            found = await avatar(asked)
+            assert (lying(found), found["version"]) == ({"s_body": "i_jersey", "s_back": "i_cape"}, "4")
+    assert (await avatar(asked))["version"] == "4"
+
+
 # --- the graph --------------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +237,21 @@ async def test_a_community_alone_shows_its_kit_and_catalogue(asked: Asked) -> No
     for user in ("nova/u_1", "nova/u_2"):
         answer = await asked.ask(of_user, owner={**INPUT, "key": user})
         assert answer.whole()["inventory"]["container"]["kit"] == kit
+
+
+async def test_kits_of_many_communities_cost_as_many_statements_as_one(asked: Asked) -> None:
+    query = """query($owners: [OwnerInput!]!) { inventories(owners: $owners) {
+      containers { nodes { ... on CommunityAvatar { kit { name itemCount slotCount } } } } } }"""
+    costs: list[int] = []
+    for at in range(4):
+        kit: dict[str, Any] = {"id": f"inv_{at}", "ckey": f"c{at}", "name": f"Kit {at}", "blockchains": []}
+        await seed(asked.gateway, PROVIDER, {f"/v1/community/c{at}/inventory": kit})
+    for count in (1, 4):
+        owners = [{**INPUT, "key": f"c{at}"} for at in range(count)]
+        found = (await asked.ask(query, owners=owners)).whole()["inventories"]
+        assert [one["containers"]["nodes"][0]["kit"]["name"] for one in found] == [f"Kit {at}" for at in range(count)]
+        costs.append(len(asked.statements))
+    assert costs[0] == costs[1]
 
 
 async def test_tokens_are_collectibles(asked: Asked) -> None:
@@ -269,6 +357,8 @@ async def test_a_mint_is_pending_until_its_time_has_come(tmp_path: Path) -> None
         assert minted["status"] == "minted"
         assert minted["tokenId"]
         assert minted["mintedAt"] == "2026-01-02T03:05:05Z"
+        stored: Any = (await asked.gateway.store.facts([ref := FactRef(*OWNER, STATE, "")]))[ref]
+        assert stored.mints[0].status == "minted"
         # Later allocations change nothing of it.
         await allocate(asked, ("s_head", None))
         assert (await avatar(asked))["mints"][0] == minted
@@ -287,6 +377,7 @@ async def test_two_mints_at_once_are_one(asked: Asked) -> None:
 async def test_a_refresh_token_serves_where_the_session_has_expired(asked: Asked) -> None:
     query = 'query { inventory(owner: { provider: COMMUNITY, key: "nova/me" }) { owner { key } } }'
     refresh = await mint(asked.gateway, PROVIDER, OWNER.owner, part="refresh")
+    others = await mint(asked.gateway, PROVIDER, "nova/u_2", part="refresh")
     late = await mint(asked.gateway, PROVIDER, OWNER.owner, expires_at=NOW - timedelta(seconds=1))
     old = await mint(asked.gateway, PROVIDER, OWNER.owner, part="refresh", expires_at=NOW - timedelta(seconds=1))
     session, more = header(PROVIDER), "X-Credential-community-refresh"
@@ -297,6 +388,8 @@ async def test_a_refresh_token_serves_where_the_session_has_expired(asked: Asked
         ({session: late, more: old}, "REFRESH_TOKEN_EXPIRED"),
         ({session: "unknown", more: refresh}, "GENERIC_UNAUTHORIZED"),
         ({session: late, more: "unknown"}, "GENERIC_UNAUTHORIZED"),
+        # One that is another's would make the holder of both somebody else.
+        ({session: late, more: others}, "GENERIC_UNAUTHORIZED"),
     ):
         answer = await asked.ask(query, headers=headers)
         assert answer.codes == ["UNAUTHENTICATED"]

@@ -34,11 +34,11 @@ from gateway.model.paging import Part
 from gateway.model.ports import Wanted
 from gateway.model.relations import UNLOADED
 from gateway.providers.community import PROVIDER
-from gateway.providers.community.ledger import FAILED, LocalLedger
+from gateway.providers.community.ledger import LocalLedger
 from gateway.providers.community.local import Local
 from gateway.providers.community.rest import MOST_BYTES
 from gateway.providers.community.rules import Order
-from gateway.providers.community.types import CommunityMint
+from gateway.providers.community.types import FAILED, CommunityMint
 from tests.gateways import NOW, upstream
 from tests.providers.community.conftest import NOVA, ROOT, Dialect
 
@@ -1008,6 +1008,8 @@ async def test_a_fault_is_in_the_log_and_not_in_the_answer(served: Dialect, monk
         (Unauthenticated("no", provider_code="GENERIC_NOT_FOUND"), 401, "generic_unauthorized"),
         (Forbidden("no"), 400, "generic_client_error"),
         (Conflict("no", provider_code="not_owned"), 400, "generic_client_error"),
+        # The store was busy, which is none of the caller's doing, and passes.
+        (Conflict("busy", retryable=True), 500, "internal_server_error"),
         (NotFound("no"), 404, "generic_not_found"),
         (RateLimited("wait", retry_after=1), 500, "internal_server_error"),
         (UpstreamTimeout("late"), 500, "internal_server_error"),

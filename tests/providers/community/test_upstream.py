@@ -11,12 +11,15 @@ from urllib.parse import parse_qs
 import httpx
 import orjson
 import pytest
+import strawberry
 from structlog.testing import capture_logs
 
 from gateway.model.container import Contents
 from gateway.model.credentials import Credential
-from gateway.model.errors import Unsupported
-from gateway.model.ids import CONTAINER, ContainerRef, encode_id
+from gateway.model.errors import Forbidden, Unsupported
+from gateway.model.ids import CONTAINER, ITEM, SLOT, ContainerRef, ItemRef, OwnerRef, SlotRef, encode_id
+from gateway.model.manifest import Capability
+from gateway.model.verbs import AllocateSlotsInput
 from gateway.providers.community import PROVIDER
 from gateway.providers.community.refusals import judge
 from tests.gateways import Answer, Asked, local, mint, upstream
@@ -31,6 +34,8 @@ from tests.providers.community.service import (
     ROOT,
     SESSION,
     SLOTS,
+    Both,
+    Far,
     Person,
     Service,
     answer,
@@ -46,6 +51,11 @@ LOOK = """query($owner: OwnerInput!) { inventory(owner: $owner) { container(key:
   slots { key index allocatedAt item { key quantity definition { name } } }
   ... on CommunityAvatar { mints { blockchain status } } } } }"""
 OWNED = "query($owner: OwnerInput!) { inventory(owner: $owner) { items { totalCount nodes { key quantity } } } }"
+PARTLY = """query($owner: OwnerInput!) { inventory(owner: $owner) { items { totalCount isComplete nodes { key }
+  problems { code ownerKey retryable } } } }"""
+CATALOGUE = """query($owner: OwnerInput!, $first: Int, $after: String) { inventory(owner: $owner) {
+  catalogue(first: $first, after: $after) { totalCount isComplete nodes { key } problems { code }
+    pageInfo { hasNextPage endCursor } } } }"""
 EVERYTHING = """query($owner: OwnerInput!) { inventoryOwner(owner: $owner) { name details { __typename
     ... on CommunityUser { id key kit { name slots { key id } } } } owns(definitionKey: "nova/i_cap") }
   inventory(owner: $owner) { isVisible containers { nodes { ...avatar } }
@@ -77,13 +87,32 @@ def avatar_id(owner: str = f"{CKEY}/u_1") -> str:
 
 
 async def put(far: Asked, *entries: tuple[str, str | None], owner: str = f"{CKEY}/u_1", **shared: Any) -> Answer:
-    """Allocate slots; a slot's word and an item's id."""
-    slots = [{"slot": slot, "definitionKey": item and f"{CKEY}/{item}"} for slot, item in entries]
+    """Allocate slots; a slot's key, and an item's id or, of another community, its key."""
+    slots = [
+        {"slot": slot, "definitionKey": item if item is None or "/" in item else f"{CKEY}/{item}"}
+        for slot, item in entries
+    ]
     return await far.ask(PUT, input={"container": avatar_id(owner), "slots": slots, **shared})
 
 
 async def make(far: Asked, blockchain: str = "sui", **shared: Any) -> Answer:
     return await far.ask(MAKE, input={"container": avatar_id(), "blockchain": blockchain, **shared})
+
+
+async def walk(far: Far, first: int) -> list[str]:
+    """Give the keys of the whole catalogue, read in pages."""
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = (await far.of(CATALOGUE, first=first, after=after)).whole()["inventory"]["catalogue"]
+        found += [one["key"] for one in page["nodes"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found
+        after = page["pageInfo"]["endCursor"]
+
+
+def copy(given: httpx.Response) -> httpx.Response:
+    return httpx.Response(given.status_code, content=given.content)
 
 
 def keys(got: Answer) -> list[str]:
@@ -225,7 +254,7 @@ async def test_without_a_refresh_token_an_expired_session_is_told(service: Servi
 async def test_a_refresh_token_alone_is_exchanged_first(service: Service) -> None:
     async with fronted(service, session=None, refresh=REFRESHING) as far:
         assert keys(await far.of(OWNED, ME)) == ["i_cap", "i_gem"]
-    assert [request.url.path for request in service.requests] == [REFRESH, ITEMS]
+    assert [request.url.path for request in service.requests] == [REFRESH, SLOTS, ITEMS]
 
 
 async def test_without_a_token_no_one_is_called(service: Service) -> None:
@@ -360,7 +389,8 @@ async def test_a_token_that_is_a_jwt_tells_whose_it_is(service: Service, claims:
         assert keys(await far.of(OWNED, ME)) == ["i_cap", "i_gem"]
         got = await far.ask("mutation { x: __typename }")
     assert got.whole() == {"x": "Mutation"}
-    assert len(service.requests) == 1
+    # Whose the token is, is told without a call; that there is such a user in the community, the slots tell.
+    assert [request.url.path for request in service.requests] == [SLOTS, ITEMS]
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.W10.c", "a.e30.c", "...", "a.!!!.c", "a.bnVsbA.c"])
@@ -481,6 +511,33 @@ async def test_a_fetched_item_that_the_caller_has_none_of_is_held_by_the_one_who
     assert [slot["item"] and slot["item"]["quantity"] for slot in slots] == [None, "1", None]
 
 
+@pytest.mark.parametrize("counted", ["nowhere", "in lists", "as owned"])
+async def test_a_holding_that_fills_two_slots_is_two_where_slots_do_not_tell_how_many(
+    service: Service, counted: str
+) -> None:
+    service.people["u_1"].slots = {"s_head": "i_gem", "s_body": "i_gem", "s_back": "i_wing"}
+    service.people["u_1"].owned["i_wing"] = 1
+    service.silent = True
+    if counted != "in lists":
+        owned: dict[str, Any] = {"owned": True} if counted == "as owned" else {}
+        service.on(ITEMS, answer(200, [{**service.items[key], **owned} for key in ("i_cap", "i_gem", "i_wing")]))
+    query = """query($owner: OwnerInput!) { inventory(owner: $owner) { items { nodes { key quantity } }
+      container(key: "avatar") { items { nodes { key quantity } } slots { item { key quantity } } } } }"""
+    async with fronted(service) as far:
+        found = (await far.of(query)).whole()["inventory"]
+    listed = {one["key"]: one["quantity"] for one in found["items"]["nodes"]}
+    assert listed == {"i_cap": "1", "i_gem": "2", "i_wing": "1"}
+    assert [slot["item"] for slot in found["container"]["slots"]] == [
+        {"key": "i_gem", "quantity": "2"},
+        {"key": "i_wing", "quantity": "1"},
+        {"key": "i_gem", "quantity": "2"},
+    ]
+    assert {one["key"]: one["quantity"] for one in found["container"]["items"]["nodes"]} == {
+        "i_gem": "2",
+        "i_wing": "1",
+    }
+
+
 async def test_another_user_is_read_as_that_user(service: Service) -> None:
     async with fronted(service) as far:
         found = (await far.of(EVERYTHING, f"{CKEY}/u_2")).whole()
@@ -541,9 +598,15 @@ async def test_keys_are_encoded_once_and_never_step_out_of_their_path(service: S
         found = (await far.ask(query, keys=[f"{CKEY}/i_gem", f"{CKEY}/none", f"{CKEY}/i_cap"])).whole()
         assert [one and one["name"] for one in found["itemDefinitions"]] == ["Item i_gem", None, "Item i_cap"]
         service.requests.clear()
-        assert (await far.of(OWNED, "../u_1")).codes == ["INVALID_INPUT"]
-        assert (await far.ask(query, keys=[f"{CKEY}/.."])).codes == ["INVALID_INPUT"]
-    assert service.requests == []
+        for step in (".", ".."):
+            for owner in (f"{step}/u_1", f"{CKEY}/{step}", step):
+                assert (await far.of(OWNED, owner)).whole() == {"inventory": None}
+            got = await far.ask(query, keys=[f"{CKEY}/{step}", f"{step}/i_cap"])
+            assert got.whole() == {"itemDefinitions": [None, None]}
+            slot = encode_id(SLOT, SlotRef("community", f"{CKEY}/u_1", "avatar", step))
+            got = await far.ask("query($id: ID!) { node(id: $id) { ... on Slot { accepts { totalCount } } } }", id=slot)
+            assert got.whole()["node"] in (None, {"accepts": None})
+    assert [request for request in service.requests if "slots?userId=u_1" not in str(request.url)] == []
 
 
 @pytest.mark.parametrize(
@@ -553,6 +616,89 @@ async def test_an_answer_that_is_no_list_is_an_error_and_not_an_empty_list(servi
     service.on(ITEMS, answer(200, orjson.loads(broken)))
     async with fronted(service) as far:
         assert (await far.of(OWNED)).codes == ["UPSTREAM_INVALID"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"userId": "u_1"},
+        {"error": "x"},
+        {"data": {"userId": "u_1"}},
+        {"userId": "u_2", "version": 4, "slots": [], "mints": []},
+        {"data": {"userId": "u_2", "version": 4}},
+    ],
+)
+async def test_an_answer_that_is_not_the_users_avatar_is_an_error(service: Service, broken: object) -> None:
+    service.on(AVATAR, answer(200, broken))
+    async with fronted(service) as far:
+        assert set((await far.of(LOOK)).codes) == {"UPSTREAM_INVALID"}
+        # What was done is not told as undone.
+        assert (await put(far, ("s_head", None))).codes == ["OUTCOME_UNKNOWN"]
+        assert set((await make(far)).codes) == {"UPSTREAM_INVALID"}
+    assert service.calls(MINT) == []
+
+
+async def test_an_avatar_may_come_in_an_envelope_and_need_not_tell_whose_it_is(service: Service) -> None:
+    service.on(AVATAR, answer(200, {"data": {"version": 9, "mints": [{"blockchain": "sui", "status": "minted"}]}}))
+    async with fronted(service) as far:
+        found = (await far.of(LOOK)).whole()["inventory"]["container"]
+    assert (found["version"], found["mints"]) == ("9", [{"blockchain": "sui", "status": "minted"}])
+
+
+async def test_an_answer_that_is_another_item_is_an_error(service: Service) -> None:
+    service.on(f"{ITEMS}/i_gem", answer(200, item("i_cap", "s_head")))
+    query = 'query { itemDefinitions(provider: COMMUNITY, keys: ["nova/i_gem"]) { key } }'
+    async with fronted(service) as far:
+        got = await far.ask(query)
+    assert (got.data, got.codes) == ({"itemDefinitions": [None]}, ["UPSTREAM_INVALID"])
+
+
+async def test_a_community_has_no_second_name(service: Service) -> None:
+    both = Both(service)
+    query = """query($owner: OwnerInput!, $id: ID!) { inventoryOwner(owner: $owner) { key }
+      inventory(owner: $owner) { id } node(id: $id) { id }
+      itemDefinitions(provider: COMMUNITY, keys: ["com_1/i_cap"]) { key } }"""
+    nothing = {"inventoryOwner": None, "inventory": None, "node": None, "itemDefinitions": [None]}
+    async with fronted(both, is_named=False) as far:
+        for owner in ("com_1/u_1", "com_1"):
+            got = await far.of(query, owner, id=avatar_id(owner))
+            assert got.whole() == nothing
+        (error,) = (await put(far, ("s_head", None), owner="com_1/u_1")).whole()["allocateSlots"]["errors"]
+        assert (error["code"], error["path"]) == ("NOT_FOUND", ["container"])
+        assert {request.url.path for request in both.requests} == {"/v1/community/com_1/inventory"}
+        assert keys(await far.of(OWNED)) == ["i_cap", "i_gem"]
+
+
+async def test_that_a_key_is_the_communitys_own_is_asked_once(service: Service) -> None:
+    now = [0.0]
+    async with fronted(service, is_named=False, clock=lambda: now[0]) as far:
+        for _ in range(2):
+            (await far.of(LOOK)).whole()
+            (await far.of(OWNED)).whole()
+        assert len(service.calls(ROOT)) == 1
+        now[0] += 86_401
+        (await far.of(OWNED)).whole()
+        assert len(service.calls(ROOT)) == 2
+        # Nor does it cost anything where the kit is read anyway.
+        now[0] += 86_401
+        (await far.of(EVERYTHING)).whole()
+        (await far.of(OWNED)).whole()
+    assert len(service.calls(ROOT)) == 3
+
+
+@pytest.mark.parametrize("told", [{"id": 1}, {"id": 1, "ckey": None}, {"name": "no kit"}, []])
+async def test_a_kit_that_tells_no_key_leaves_the_one_that_was_named(service: Service, told: object) -> None:
+    service.on(ROOT, answer(200, told))
+    async with fronted(service, is_named=False) as far:
+        assert keys(await far.of(OWNED)) == ["i_cap", "i_gem"]
+
+
+async def test_while_the_kit_cannot_be_read_no_name_is_taken_for_granted(service: Service) -> None:
+    service.on(ROOT, answer(503), answer(503), answer(503), None)
+    async with fronted(service, is_named=False) as far:
+        assert (await far.of(OWNED)).codes == ["UPSTREAM_UNAVAILABLE"]
+        assert keys(await far.of(OWNED)) == ["i_cap", "i_gem"]
 
 
 async def test_a_failing_read_is_tried_again_and_a_failing_write_never(service: Service) -> None:
@@ -636,7 +782,7 @@ async def test_a_service_that_repeats_its_page_is_asked_no_further(service: Serv
 
 
 @pytest.mark.parametrize("total", [None, 20_001, 10**12])
-async def test_a_list_without_end_is_an_error(service: Service, total: int | None) -> None:
+async def test_a_list_without_end_is_shown_as_far_as_it_was_read(service: Service, total: int | None) -> None:
     def endless(request: httpx.Request) -> httpx.Response:
         page = request.url.params["page"]
         entries = [{"id": f"{page}-{number}", "owned": True} for number in range(100)]
@@ -644,8 +790,163 @@ async def test_a_list_without_end_is_an_error(service: Service, total: int | Non
 
     service.on(ITEMS, endless)
     async with fronted(service) as far:
-        assert (await far.of(OWNED)).codes == ["UPSTREAM_INVALID"]
-    assert len(service.calls(ITEMS)) == (200 if total is None else 1)
+        found = (await far.of(PARTLY)).whole()["inventory"]["items"]
+    assert (len(found["nodes"]), found["totalCount"], found["isComplete"]) == (50, None, False)
+    assert [one["code"] for one in found["problems"]] == ["UPSTREAM_INVALID"]
+    assert len(service.calls(ITEMS)) == 200
+
+
+async def test_a_service_that_repeats_its_page_and_tells_a_total_is_asked_no_further(service: Service) -> None:
+    entries = [{**item(f"i_{number:03}"), "quantity": 2} for number in range(100)]
+    service.on(ITEMS, answer(200, {"items": entries, "total": 1_000}))
+    async with fronted(service) as far:
+        found = (await far.of(PARTLY)).whole()["inventory"]["items"]
+        assert (len(found["nodes"]), found["totalCount"], found["isComplete"]) == (50, None, False)
+        assert found["problems"] == [{"code": "UPSTREAM_INVALID", "ownerKey": f"{CKEY}/u_1", "retryable": False}]
+        assert len(service.calls(ITEMS)) == 2
+        catalogue = (await far.of(CATALOGUE, first=150)).whole()["inventory"]["catalogue"]
+    assert (len(catalogue["nodes"]), catalogue["totalCount"], catalogue["isComplete"]) == (100, None, False)
+
+
+async def test_an_empty_list_that_tells_a_total_is_not_whole(service: Service) -> None:
+    service.on(ITEMS, answer(200, {"items": [], "total": 7}))
+    async with fronted(service) as far:
+        found = (await far.of(PARTLY)).whole()["inventory"]["items"]
+    assert (found["nodes"], found["totalCount"], found["isComplete"]) == ([], None, False)
+
+
+@pytest.mark.parametrize("tells_totals", [True, False])
+@pytest.mark.parametrize("broken", [2, 3])
+@pytest.mark.parametrize(
+    ("given", "code", "retryable"),
+    [(answer(503), "UPSTREAM_UNAVAILABLE", True), (answer(200, {"no": "list"}), "UPSTREAM_INVALID", False)],
+)
+async def test_a_list_is_shown_without_the_page_that_fails(
+    service: Service, tells_totals: bool, broken: int, given: httpx.Response, code: str, retryable: bool
+) -> None:
+    service.grow(398)
+    service.tells_totals = tells_totals
+    service.on(ITEMS, lambda request: copy(given) if request.url.params["page"] == str(broken) else None)
+    query = """query($owner: OwnerInput!, $ids: [ID!]!) { inventory(owner: $owner) { items(first: 250) { totalCount
+      isComplete problems { code ownerKey retryable } nodes { key } }
+      totals { isComplete problems { code } } catalogue(onlyOwned: true, first: 250) { isComplete totalCount } }
+      nodes(ids: $ids) { ... on Item { key } }
+      other: inventoryOwner(owner: $owner) { owns(definitionKey: "nova/i_00000") } }"""
+    ids = [encode_id(ITEM, ItemRef("community", f"{CKEY}/u_1", key)) for key in ("i_00000", "i_gem", "i_none")]
+    token = jwt("other", sub="u_2")
+    service.sessions[token] = "u_2"
+    async with fronted(service, session=token) as far:
+        got = await far.of(query, ids=ids)
+    found = got.data["inventory"]
+    # With a total the pages behind are read as well, once the second has shown that there are others.
+    assert len(found["items"]["nodes"]) == (100 if broken == 2 else 250 if tells_totals else 200)
+    assert (found["items"]["totalCount"], found["items"]["isComplete"]) == (None, False)
+    problem = {"code": code, "ownerKey": f"{CKEY}/u_1", "retryable": retryable}
+    assert found["items"]["problems"] == [problem]
+    assert found["totals"] == {"isComplete": False, "problems": [{"code": code}]}
+    assert found["catalogue"] == {"isComplete": False, "totalCount": None}
+    # What was found is true; what was not may be in what could not be read.
+    assert got.data["nodes"][0] == {"key": "i_00000"}
+    assert got.data["nodes"][2] is None
+    assert code in got.codes
+    assert got.data["other"] == {"owns": True}
+
+
+async def test_what_is_not_found_in_a_part_of_a_list_cannot_be_told(service: Service) -> None:
+    service.grow(398)
+    service.people["u_1"].owned["z_last"] = 1
+    service.items["z_last"] = item("z_last", "s_body")
+    service.on(ITEMS, lambda request: answer(503) if request.url.params["page"] != "1" else None)
+    token = jwt("other", sub="u_2")
+    service.sessions[token] = "u_2"
+    query = 'query($owner: OwnerInput!) { inventoryOwner(owner: $owner) { owns(definitionKey: "nova/z_last") } }'
+    async with fronted(service, session=token) as far:
+        got = await far.of(query)
+    assert (got.data, got.codes) == ({"inventoryOwner": {"owns": None}}, ["UPSTREAM_UNAVAILABLE"])
+
+
+@pytest.mark.parametrize("given", [answer(503), answer(200, {"no": "list"})])
+async def test_a_list_whose_first_page_fails_fails(service: Service, given: httpx.Response) -> None:
+    service.on(ITEMS, given)
+    async with fronted(service) as far:
+        for query in (PARTLY, CATALOGUE):
+            got = await far.of(query)
+            assert (len(got.codes), list(got.data["inventory"].values())) == (1, [None])
+
+
+async def test_a_page_of_the_catalogue_reads_no_further_than_it_goes(service: Service) -> None:
+    service.grow(1_000)
+    async with fronted(service) as far:
+        first = (await far.of(CATALOGUE, first=5)).whole()["inventory"]["catalogue"]
+        assert first["nodes"] == [{"key": f"{CKEY}/i_{number:05}"} for number in range(5)]
+        assert (first["totalCount"], first["isComplete"], first["pageInfo"]["hasNextPage"]) == (1_003, True, True)
+        assert len(service.calls(ITEMS)) == 1
+        service.requests.clear()
+        # The last entry of the second page is only known not to be the list's by the third.
+        await far.of(CATALOGUE, first=200)
+        assert len(service.calls(ITEMS)) == 3
+        service.requests.clear()
+        after = first["pageInfo"]["endCursor"]
+        second = (await far.of(CATALOGUE, first=95, after=after)).whole()["inventory"]["catalogue"]
+        assert [one["key"] for one in second["nodes"]] == [f"{CKEY}/i_{number:05}" for number in range(5, 100)]
+        assert len(service.calls(ITEMS)) == 2
+        walked = await walk(far, 250)
+    assert len(set(walked)) == len(walked) == 1_003
+    assert walked == sorted(walked)
+
+
+@pytest.mark.parametrize("order", [0, 150])
+async def test_a_catalogue_in_another_order_is_read_whole(service: Service, order: int) -> None:
+    names = [f"i_{number:03}" for number in range(250)]
+    entries = [item(key) for key in [*names[:order], *reversed(names[order:])]]
+
+    def paged(request: httpx.Request) -> httpx.Response:
+        start = 100 * (int(request.url.params["page"]) - 1)
+        return answer(200, {"items": entries[start : start + 100], "total": 250})
+
+    service.on(ITEMS, paged)
+    async with fronted(service) as far:
+        found = (await far.of(CATALOGUE, first=120)).whole()["inventory"]["catalogue"]
+        assert [one["key"] for one in found["nodes"]] == [f"{CKEY}/{key}" for key in names[:120]]
+        assert found["totalCount"] == 250
+        assert len(service.calls(ITEMS)) == 3
+        assert await walk(far, 120) == [f"{CKEY}/{key}" for key in names]
+
+
+async def test_a_catalogue_that_tells_no_total_is_counted_whole(service: Service) -> None:
+    service.grow(250)
+    service.tells_totals = False
+    async with fronted(service) as far:
+        found = (await far.of(CATALOGUE, first=5)).whole()["inventory"]["catalogue"]
+    assert (len(found["nodes"]), found["totalCount"]) == (5, 253)
+    assert len(service.calls(ITEMS)) == 3
+
+
+FITS = """query($owner: OwnerInput!, $first: Int, $only: Boolean) { inventory(owner: $owner) {
+  container(key: "avatar") { slots { key accepts(first: $first, onlyOwned: $only) { totalCount isComplete
+    edges { quantity node { key } } } } } } }"""
+
+
+async def test_a_page_of_what_fits_a_slot_reads_no_further_than_it_goes(service: Service) -> None:
+    service.grow(1_000)
+    async with fronted(service) as far:
+        slots = (await far.of(FITS, first=3)).whole()["inventory"]["container"]["slots"]
+    assert (len(slots[2]["accepts"]["edges"]), slots[2]["accepts"]["totalCount"]) == (3, 1_001)
+    assert len(service.calls(f"{SLOTS}/s_body/items")) == 1
+
+
+@pytest.mark.parametrize("only", [True, False])
+async def test_what_fits_many_slots_is_told_by_one_list(service: Service, only: bool) -> None:
+    service.grow(120)
+    async with fronted(service) as far:
+        few = (await far.of(FITS, first=50, only=only)).whole()["inventory"]["container"]["slots"]
+        assert (len(service.calls(ITEMS)), len(service.calls(f"{SLOTS}/s_head/items"))) == (0, 1)
+        service.slots += [{**service.slots[0], "id": f"s_{number}", "order": 9} for number in range(5)]
+        service.requests.clear()
+        many = (await far.of(FITS, first=50, only=only)).whole()["inventory"]["container"]["slots"]
+    assert many[:3] == few
+    assert [slot["accepts"]["totalCount"] for slot in many[3:]] == [0] * 5
+    assert {request.url.path for request in service.requests} == {SLOTS, ITEMS}
 
 
 async def test_what_is_listed_as_owned_is_owned_unless_it_says_otherwise(service: Service) -> None:
@@ -751,6 +1052,15 @@ async def test_a_refusal_without_details_is_told_by_its_status(
         assert [(error["code"], error["providerCode"]) for error in got["errors"]] == [(code, name)]
 
 
+async def test_a_refusal_without_details_is_of_the_whole_input(service: Service) -> None:
+    service.on(ALLOCATE, refusal(400, "generic_client_error"))
+    service.on(MINT, refusal(404, "generic_not_found"))
+    async with fronted(service) as far:
+        (allocated,) = (await put(far, ("s_head", None))).whole()["allocateSlots"]["errors"]
+        (minted,) = (await make(far)).whole()["mintAvatar"]["errors"]
+    assert (allocated["path"], minted["path"]) == (["slots"], ["blockchain"])
+
+
 @pytest.mark.parametrize(
     ("detail", "path"),
     [
@@ -791,18 +1101,59 @@ async def test_what_the_service_cannot_promise_is_refused_before_it_is_asked(
 async def test_only_the_callers_own_avatar_is_written(service: Service, owner: str) -> None:
     async with fronted(service) as far:
         got = (await put(far, ("s_back", None), owner=owner)).whole()["allocateSlots"]
-    assert [error["code"] for error in got["errors"]] == ["FORBIDDEN"]
+        assert [(error["code"], error["path"]) for error in got["errors"]] == [("FORBIDDEN", ["container"])]
+        session = far.gateway.backends["community"].session(Credential("community", {"session": SESSION}))
+        given = AllocateSlotsInput(container=strawberry.ID(avatar_id(owner)), slots=[])
+        with pytest.raises(Forbidden) as refused:
+            await session.write(Capability.ALLOCATE_SLOTS, OwnerRef("community", owner), given)
+        # Also where nobody else would tell the place.
+        assert refused.value.path == ("container",)
+        await session.aclose()
     assert service.requests == []
 
 
-async def test_an_item_of_another_community_is_refused_without_asking(service: Service) -> None:
-    slots = [{"slot": "s_head", "definitionKey": None}, {"slot": "s_body", "definitionKey": "other/i_gem"}]
+async def test_an_item_of_another_community_is_refused_without_asking_for_the_change(service: Service) -> None:
     async with fronted(service) as far:
-        got = (await far.ask(PUT, input={"container": avatar_id(), "slots": slots})).whole()["allocateSlots"]
+        got = (await put(far, ("s_head", None), ("s_body", "other/i_gem"))).whole()["allocateSlots"]
     (error,) = got["errors"]
     assert (error["code"], error["path"]) == ("NOT_FOUND", ["slots", "1", "definitionKey"])
     assert error["providerCode"] == "unknown_item"
-    assert service.requests == []
+    assert service.calls(ALLOCATE) == []
+
+
+async def test_an_item_of_another_community_hides_no_other_fault(service: Service) -> None:
+    service.people["u_1"].owned["i_cap"] = 1
+    service.slots[1]["required"] = True
+    entries = [
+        ("s_body", "other/i_gem"),
+        ("nowhere", None),
+        ("s_back", None),
+        ("s_head", "i_wing"),
+        ("s_head", "i_none"),
+        ("s_head", "i_gem"),
+    ]
+    async with fronted(service) as far:
+        got = (await put(far, *entries)).whole()["allocateSlots"]
+    assert [(error["path"], error["providerCode"]) for error in got["errors"]] == [
+        (["slots", "0", "definitionKey"], "unknown_item"),
+        (["slots", "1", "slot"], "unknown_slot"),
+        (["slots", "2", "definitionKey"], "required_slot"),
+        (["slots", "3", "definitionKey"], "not_owned"),
+        (["slots", "4", "definitionKey"], "unknown_item"),
+        (["slots", "5", "slot"], "duplicate_slot"),
+    ]
+    assert service.calls(ALLOCATE) == []
+    assert service.people["u_1"].version == 1
+
+
+async def test_where_what_is_owned_cannot_be_read_the_faults_beside_a_foreign_item_are_not_guessed(
+    service: Service,
+) -> None:
+    service.on(ITEMS, answer(200, {"items": [], "total": 3}))
+    async with fronted(service) as far:
+        got = await put(far, ("s_head", "i_cap"), ("s_body", "other/i_gem"))
+    assert got.codes == ["UPSTREAM_INVALID"]
+    assert service.calls(ALLOCATE) == []
 
 
 async def test_a_write_that_is_never_answered_has_an_unknown_outcome(service: Service) -> None:
@@ -840,7 +1191,8 @@ async def test_what_is_kept_is_for_one_credential_until_it_writes(service: Servi
         assert (await far.of(EVERYTHING)).whole() == first
         assert len(service.requests) == calls
         (await far.of(OWNED, ME, headers=headers(other))).whole()
-        assert len(service.requests) == calls + 1
+        # This one has to learn as well that the community's key is its own.
+        assert {request.url.path for request in service.requests[calls:]} == {ROOT, SLOTS, ITEMS}
         got = (await put(far, ("s_head", None))).whole()["allocateSlots"]
         assert len(got["changes"]["updatedIds"]) == 1
         found = (await far.of(LOOK)).whole()["inventory"]["container"]
@@ -849,6 +1201,28 @@ async def test_what_is_kept_is_for_one_credential_until_it_writes(service: Servi
         assert (await far.of(LOOK)).whole()["inventory"]["container"]["freeSlots"] == 3
         now[0] += 61
         assert (await far.of(LOOK)).whole()["inventory"]["container"]["freeSlots"] == 2
+
+
+async def test_after_a_write_nobody_is_served_what_was_kept_of_that_user(service: Service) -> None:
+    other, again = jwt("second", sub="u_2"), jwt("third", sub="u_1")
+    service.sessions |= {other: "u_2", again: "u_1"}
+    async with fronted(service, account_cache=60) as far:
+        readers = [headers(other), headers(again)]
+        for reader in readers:
+            for owner in (f"{CKEY}/u_1", f"{CKEY}/u_2"):
+                (await far.of(EVERYTHING, owner, headers=reader)).whole()
+        assert (await put(far, ("s_head", None))).whole()["allocateSlots"]["errors"] == []
+        service.requests.clear()
+        for reader in readers:
+            found = (await far.of(LOOK, headers=reader)).whole()["inventory"]["container"]
+            assert (found["version"], found["freeSlots"]) == ("2", 3)
+        assert (len(service.calls(SLOTS)), len(service.calls(AVATAR))) == (2, 2)
+        service.requests.clear()
+        (await far.of(EVERYTHING, f"{CKEY}/u_2", headers=readers[0])).whole()
+        assert service.requests == []
+        # What a slot takes is told of the caller, who is the one that has written.
+        (await far.of(EVERYTHING, headers=readers[1])).whole()
+    assert len(service.calls(f"{SLOTS}/s_head/items")) == 1
 
 
 async def test_a_write_is_compared_with_what_stood_before_it_and_not_with_what_is_kept(service: Service) -> None:
@@ -930,6 +1304,8 @@ async def test_our_client_against_our_server_gives_the_graph_of_the_store(tmp_pa
         [("nowhere", None), ("s_head", "i_none")],
         [("s_head", "i_none"), ("s_head", "i_none")],
         [("s_head", None), ("s_head", None)],
+        [("s_head", "other/i_cap")],
+        [("s_head", "i_none"), ("nowhere", "other/i_cap"), ("s_head", "other/i_cap")],
         [],
     ],
 )

@@ -174,7 +174,7 @@ def test_slots_of_odd_shape_tell_their_order_and_what_lies_in_them() -> None:
     assert [one.slot.extra for one in read] == [{"locked": False}, {"anchor": {"x": 1, "y": [2]}}, None]
     head, back, body = read
     assert head.item is not None
-    assert (head.item.quantity, head.item.extra) == (1, {"rim": "wide"})
+    assert (head.item.quantity, head.item.extra) == (0, {"rim": "wide"})
     assert (back.item, body.item) == (None, None)
     assert wire.parse_page(sample("slots_odd")).total == 3
 
@@ -478,7 +478,7 @@ def test_a_picture_may_have_other_names(name: str) -> None:
     told = {"id": "x", name: "https://cdn.nova.example/x.png"}
     assert wire.parse_item(told, "nova").definition.icon == told[name]
     assert wire.parse_kit(told, "nova").image_url == told[name]
-    assert wire.parse_avatar(told).image_url == told[name]
+    assert wire.parse_avatar({**told, "version": 0}).image_url == told[name]
     assert wire.parse_kit(told, "nova").extra is None
 
 
@@ -528,11 +528,54 @@ def test_a_slot_may_be_empty_in_other_words(content: dict[str, Any]) -> None:
     assert (slot.item_id, slot.item) == (None, None)
 
 
-@pytest.mark.parametrize(("told", "quantity"), [({}, 1), ({"owned": False}, 0), ({"quantity": 2}, 2)])
-def test_what_lies_in_a_slot_is_owned_unless_told_otherwise(told: dict[str, Any], quantity: int) -> None:
+@pytest.mark.parametrize(
+    ("told", "quantity", "counted"),
+    [
+        ({}, 0, False),
+        ({"owned": True}, 1, False),
+        ({"owned": False}, 0, True),
+        ({"quantity": 2}, 2, True),
+        ({"owned": True, "quantity": 2}, 2, True),
+    ],
+)
+def test_how_many_of_what_lies_in_a_slot_there_are_is_only_known_where_it_is_told(
+    told: dict[str, Any], quantity: int, counted: bool
+) -> None:
     (slot,) = wire.parse_slots([{"id": "s_head", "item": {**ITEM, **told}}], "nova")
     assert slot.item is not None
-    assert (slot.item.quantity, slot.item.definition.slot_ids) == (quantity, ["s_head"])
+    assert (slot.item.quantity, slot.item.is_counted) == (quantity, counted)
+    assert slot.item.definition.slot_ids == ["s_head"]
+
+
+def test_the_token_of_what_lies_in_a_slot_is_its_owners_though_no_number_is_told() -> None:
+    token = {"blockchain": "sui", "contractAddress": "0x1", "tokenId": "7"}
+    (slot,) = wire.parse_slots([{"id": "s_head", "item": {**ITEM, "token": token}}], "nova")
+    assert slot.item is not None
+    assert slot.item.token == BlockchainToken(blockchain="sui", contract_address="0x1", token_id="7")
+    assert slot.item.definition.token == BlockchainToken(blockchain="sui", contract_address="0x1")
+
+
+@pytest.mark.parametrize("part", [{"version": 3}, {"version": "3"}, {"slots": []}, {"mints": []}])
+def test_an_avatar_tells_one_of_its_parts_bare_or_in_an_envelope(part: dict[str, Any]) -> None:
+    told = {"userId": "u_1", **part}
+    assert wire.parse_avatar({"data": told}) == wire.parse_avatar(told)
+    assert wire.parse_user({"data": told}) == wire.parse_user(told) == "u_1"
+
+
+@pytest.mark.parametrize(
+    ("told", "ckey"),
+    [
+        ({"ckey": "nova"}, "nova"),
+        ({"ckey": ""}, None),
+        ({"ckey": None}, None),
+        ({"ckey": 7}, None),
+        ({}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_the_key_of_a_community_is_read_where_it_is_told(told: object, ckey: str | None) -> None:
+    assert wire.parse_ckey(told) == ckey
 
 
 def test_a_kit_that_does_not_tell_its_key_has_the_one_it_was_asked_by() -> None:
@@ -605,7 +648,14 @@ MALFORMED: list[tuple[Callable[[Any], object], Any]] = [
     (wire.parse_avatar, {"slots": [{"slotId": SECRET}, {"slotId": SECRET}]}),
     (wire.parse_avatar, {"mints": [SECRET]}),
     (wire.parse_avatar, {"mints": [{"mintedAt": SECRET}]}),
-    (wire.parse_user, {"userId": {"name": SECRET}}),
+    (wire.parse_avatar, {"userId": SECRET}),
+    (wire.parse_avatar, {"id": SECRET, "version": None, "slots": None, "mints": None}),
+    (wire.parse_avatar, {"data": {"userId": SECRET}}),
+    (wire.parse_avatar, {"data": [SECRET]}),
+    (wire.parse_avatar, {"data": {"data": {"version": 1}}}),
+    (wire.parse_avatar, {"error": SECRET}),
+    (wire.parse_user, {"userId": SECRET}),
+    (wire.parse_user, {"version": 1, "userId": {"name": SECRET}}),
     (wire.parse_wallets, {"blockchain": SECRET}),
     (wire.parse_wallets, [{"blockchain": SECRET}]),
 ]

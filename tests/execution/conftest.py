@@ -18,7 +18,8 @@ def swept() -> Generator[None]:
     """Say nothing of the coroutines that graphql-core drops where an error nulls a field with other parts under way.
 
     They are collected at any time, and the warning is an error of whatever runs then. A filter would not do: some run
-    where the interpreter cannot look at one, such as in the constructor of a named tuple.
+    where the interpreter cannot look at one, such as in the constructor of a named tuple, where it cannot even find the
+    module that warns. So nothing is collected but between tests and examples.
     """
     told: Any = vars(warnings)["_warn_unawaited_coroutine"]
 
@@ -28,5 +29,15 @@ def swept() -> Generator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warnings, "_warn_unawaited_coroutine", tell)
+        gc.disable()
         yield
         gc.collect()
+        gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def sweeping(swept: None) -> Generator[None]:
+    """Collect what a test leaves."""
+    del swept
+    yield
+    gc.collect()

@@ -130,7 +130,8 @@ def trimmed(found: list[tuple[Position, T]], asked: Window, *, total: int | None
         return Part(
             entries=found[1:] if more else found, has_next=asked.before is not None, has_previous=more, total=total
         )
-    return Part(entries=found[:-1] if more else found, has_next=more, has_previous=asked.after is not None, total=total)
+    before = asked.after is not None or asked.skip > 0
+    return Part(entries=found[:-1] if more else found, has_next=more, has_previous=before, total=total)
 
 
 def _place(position: Position) -> tuple[Any, str]:

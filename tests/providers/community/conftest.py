@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import orjson
 import pytest
 
 from gateway.providers.community import PROVIDER
-from tests.gateways import Asked, copied, mint, running, seed, settings
+from tests.databases import fresh_database, make_database
+from tests.gateways import Asked, copied, local, mint, running, seed, settings
 
 ROOT = "/rest/community"
 NOVA = "/v1/community/nova/inventory"
@@ -63,8 +65,26 @@ async def store_url(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) ->
     return await copied(PROVIDER, tmp_path_factory, tmp_path)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try what the contract numbers on both databases."""
+    if "served" in metafunc.fixturenames and "Behaviour" in (metafunc.function.__doc__ or ""):
+        metafunc.parametrize("served", ["sqlite", "postgres"], indirect=True)
+
+
+_TEMPLATES: list[str] = []
+"""The database on PostgreSQL that has the samples in it, made on first use."""
+
+
 @pytest.fixture
-async def served(store_url: str) -> AsyncGenerator[Dialect]:
+async def served(request: pytest.FixtureRequest, store_url: str) -> AsyncGenerator[Dialect]:
     """Serve the dialect; `u_1` asks."""
-    async with running(settings(store_url)) as asked:
+    async with AsyncExitStack() as stack:
+        if getattr(request, "param", "sqlite") == "postgres":
+            server = request.getfixturevalue("postgres_url")
+            if not _TEMPLATES:
+                template = await make_database(server)
+                async with local(PROVIDER, template):
+                    _TEMPLATES.append(template)
+            store_url = await stack.enter_async_context(fresh_database(server, _TEMPLATES[0]))
+        asked = await stack.enter_async_context(running(settings(store_url)))
         yield Dialect(asked, await mint(asked.gateway, PROVIDER, "nova/u_1"))

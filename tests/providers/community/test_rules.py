@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refusal
-from gateway.model.ids import OwnerRef
+from gateway.model.ids import OwnerRef, decode_id
 from gateway.model.ports import Wanted
 from gateway.providers.community import rules, wire
 from gateway.providers.community.ledger import LocalLedger
@@ -27,6 +27,7 @@ from gateway.providers.community.types import (
     CommunityState,
     CommunityWallet,
 )
+from gateway.providers.community.verbs import changed
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=1)
@@ -68,6 +69,7 @@ states = st.dictionaries(slot_ids, item_ids, max_size=5).map(lambda pairs: state
 def test_what_is_settled_is_lawful_and_stays_so(before: CommunityState, stock: Stock) -> None:
     after = rules.settled(SLOTS, before, stock, at=NOW)
     assert is_lawful(after, stock)
+    assert after.updated_at == (before.updated_at if after is before else NOW)
     assert rules.lying(SLOTS, after, stock) == sorted(after.allocations, key=lambda one: one.slot)
     assert rules.settled((), before, stock, at=NOW) is before
     assert filled(after).items() <= filled(before).items()
@@ -125,6 +127,22 @@ def test_items_change_places_in_one_list_whatever_its_order() -> None:
         assert filled(after) == {"s0": "i1", "s1": "i0"}
     moved = rules.allocate(SLOTS, state(s0="i0"), FREE, [("s1", "i0"), ("s0", None)], at=NOW)
     assert filled(moved) == {"s1": "i0"}
+
+
+def test_a_change_tells_the_slots_and_the_items_that_were_put_in_and_out() -> None:
+    owner = OwnerRef("community", "nova/u")
+    before = state(s0="i0", s1="i1")
+    after = rules.allocate(SLOTS, before, FREE, [("s0", "i2"), ("s3", "i2")], at=NOW)
+    told = changed(owner, before, after, SLOTS)
+    assert [decode_id(one)[1][-1] for one in told.updated_ids] == ["s0", "s3"]
+    assert sorted(decode_id(one)[1][-1] for one in told.moved_ids) == ["i0", "i2"]
+    assert [version.version for version in told.versions] == ["8"]
+    same = changed(owner, before, before, SLOTS)
+    assert (same.updated_ids, same.moved_ids, same.versions) == ([], [], [])
+
+
+def test_a_slot_that_is_named_twice_counts_once() -> None:
+    assert reasons([("s0", "i0"), ("s0", "i0"), ("s1", None)]) == [("duplicate_slot", ("slots", "1", "slot"))]
 
 
 def test_an_item_lies_in_as_many_slots_as_it_is_owned_times() -> None:
@@ -296,6 +314,16 @@ def test_a_session_lasts_ten_minutes_and_names_its_user_a_refresh_token_thirty_d
     assert "u_1" not in refresh.secret
     assert rules.mint(wanted(expires_at=NOW + timedelta(days=1))).expires_at == NOW + timedelta(days=1)
     assert len({rules.mint(wanted()).secret for _ in range(10)}) == 10
+
+
+def test_a_new_mint_stands_before_the_others_and_takes_the_place_of_its_own_failure_alone() -> None:
+    def made(version: int, blockchain: str, status: str) -> CommunityMint:
+        return CommunityMint(blockchain=blockchain, version=version, status=status, requested_at=NOW)
+
+    older = [made(7, "base", "failed"), made(6, "sui", "failed"), made(7, "SUI", "failed"), made(5, "sui", "minted")]
+    new = made(7, "sui", "minted")
+    found = rules.minted(CommunityState(mints=older), new)
+    assert found.mints == [new, older[0], older[1], older[3]]
 
 
 @pytest.mark.parametrize("bad", [{"owner": "nova"}, {"limits": ("/v1",)}])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from typing import Annotated, Any, NewType, Union, cast, get_args, get_origin
 
 import msgspec
@@ -187,6 +187,12 @@ class Codec:
         return Union[tuple(written)], _by_type(there), _by_type(back)  # noqa: UP007 -- as above
 
 
+@functools.cache
+def codec_of(types: tuple[type[Any], ...]) -> Codec:
+    """Give the codec of these types, which is made once: it takes long, and never changes."""
+    return Codec(types)
+
+
 class Makers(dict[str, Make]):
     """What makes the objects of a type, by the type's name: of the text of its details and its columns, in order."""
 
@@ -222,7 +228,7 @@ class _Shape:
         """Give what makes another Struct with the same fields."""
         return lambda value: self._packed(value, struct)
 
-    @cached_property
+    @functools.cached_property
     def unpack(self) -> Convert:
         """What makes an object of a Struct."""
         return self._generated("unpack(found)", [], {})

@@ -11,7 +11,7 @@ from typing import Any, Self
 from gateway.model.change import PlainChangeSet
 from gateway.model.ids import OwnerRef
 from gateway.model.ports import Grant, Owned, Record
-from gateway.store.details import Codec
+from gateway.store.details import codec_of
 from gateway.store.engine import Database, StoreError, run
 from gateway.store.grants import Grants, ListedGrant
 from gateway.store.migrations import check_revision, migrate
@@ -35,7 +35,7 @@ class Store(Reads):
         `types` are the concrete graph types that it holds. Nothing is opened before `connect`. Raises StoreError.
         """
         database = Database(url)
-        codec = Codec((*types, PlainChangeSet))
+        codec = codec_of((*types, PlainChangeSet))
         super().__init__(codec, database.together)
         self._database = database
         self._grants = Grants(codec, database)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+import functools
 from importlib.resources import as_file, files
 
 from alembic import command
@@ -32,6 +31,8 @@ async def migrate(database: Database) -> None:
                 # Another process may take longer than a writer waits.
                 await connection.execute(text("SET LOCAL lock_timeout = 0"))
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+            if await connection.run_sync(_revision) == _revisions()[0]:
+                return
             try:
                 await connection.run_sync(_upgrade)
             except CommandError:
@@ -43,10 +44,9 @@ async def check_revision(database: Database) -> None:
     with database.opening():
         async with database.reading() as connection:
             at = await connection.run_sync(_revision)
-    with _scripts() as script:
-        if at == script.get_current_head():
-            return
-        known = {revision.revision for revision in script.walk_revisions()}
+    head, known = _revisions()
+    if at == head:
+        return
     if at is None or at in known:
         raise StoreError(f"The store at {database.title} is not migrated: run `gateway migrate`.")
     raise StoreError(f"The store at {database.title} {_TOO_NEW}")
@@ -63,10 +63,12 @@ def _upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
 
 
-@contextmanager
-def _scripts() -> Generator[ScriptDirectory]:
+@functools.cache
+def _revisions() -> tuple[str | None, frozenset[str]]:
+    """Give the newest revision, and all that this program knows."""
     with as_file(files(__name__)) as folder:
-        yield ScriptDirectory.from_config(_config(str(folder)))
+        script = ScriptDirectory.from_config(_config(str(folder)))
+        return script.get_current_head(), frozenset(revision.revision for revision in script.walk_revisions())
 
 
 def _config(folder: str) -> Config:

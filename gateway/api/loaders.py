@@ -75,10 +75,8 @@ class Loaders:
 
     def one(self, loader: str, key: Keyed) -> Awaitable[Any]:
         """Give the value of one key, for a loader that needs no other at the same time."""
-        return self._one(self.loader(loader, key.provider), key)
-
-    def _one(self, loader: Loader[Any, Any], key: Any) -> Awaitable[Any]:
-        return loader.read(key) if self._alone else loader.load(key)
+        found = self.loader(loader, key.provider)
+        return found.read(key) if self._alone else found.load(key)
 
     def loader(self, name: str, provider: str) -> Loader[Any, Any]:
         """Give the loader of that name for the request's credential of that provider."""

@@ -105,8 +105,8 @@ _LONGEST_NAME = 200
 
 def _check(given: Any) -> None:
     """Raise InvalidInput for lists that are too long, and for a transaction id that cannot be one."""
-    name: str | None = given.transaction_id or None
-    if given.transaction_id == "" or (name is not None and (len(name) > _LONGEST_NAME or not name.isprintable())):
+    name = given.transaction_id
+    if isinstance(name, str) and not (0 < len(name) <= _LONGEST_NAME and name.isprintable()):
         raise InvalidInput(f"`transactionId` is a text of 1 to {_LONGEST_NAME} characters.").at("transactionId")
     for field in dataclasses.fields(given):
         value = getattr(given, field.name)

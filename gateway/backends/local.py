@@ -135,9 +135,7 @@ class LocalSession:
             secret = self._credential.part(part.key)
             if secret is None or (late is not None and part.key not in self._rules.RENEWED):
                 continue
-            found = await self._store.grant(self._backend.manifest.key, part.key, secret, self._backend.clock())
-            if found is None:
-                raise self._unauthenticated("is not accepted here", part)
+            found = await self._granted(part, secret)
             if late is not None and found.owner != late[1].owner:
                 raise self._unauthenticated("is of another owner", part)
             if not self._is_late(found):
@@ -146,6 +144,13 @@ class LocalSession:
         if late is None:
             raise self._unauthenticated("is needed")
         raise self._unauthenticated("has expired", late[0], expired=True)
+
+    async def _granted(self, part: CredentialPart, secret: str) -> Grant:
+        """Look up what a part of the credential allows, or allowed until it expired."""
+        grant = await self._store.grant(self._backend.manifest.key, part.key, secret, self._backend.clock())
+        if grant is None:
+            raise self._unauthenticated("is not accepted here", part)
+        return grant
 
     def _is_late(self, grant: Grant) -> bool:
         return grant.expires_at is not None and grant.expires_at <= self._backend.clock()
@@ -167,14 +172,11 @@ class LocalSession:
 
     async def renew(self) -> str:
         """Make a new secret in exchange for the long-lived part of the credential; two statements."""
-        backend = self._backend
-        for part in backend.manifest.credential_parts:
+        for part in self._backend.manifest.credential_parts:
             short, secret = self._rules.RENEWED.get(part.key), self._credential.part(part.key)
             if short is None or secret is None:
                 continue
-            grant = await self._store.grant(backend.manifest.key, part.key, secret, backend.clock())
-            if grant is None:
-                raise self._unauthenticated("is not accepted here", part)
+            grant = await self._granted(part, secret)
             if self._is_late(grant):
                 raise self._unauthenticated("has expired", part, expired=True)
             return await self._made(short, grant)

@@ -21,6 +21,10 @@ from gateway.store.writes import Writer
 class _Undone(Exception):
     """A simulated write has told what it would do, and is undone."""
 
+    def __init__(self, told: Written) -> None:
+        super().__init__()
+        self.told = told
+
 
 async def write(store: Store, own: Local, verb: Capability, owner: OwnerRef, change: Any, *, at: datetime) -> Written:
     """Carry out a verb of a provider, all or nothing, and tell what it did.
@@ -29,15 +33,13 @@ async def write(store: Store, own: Local, verb: Capability, owner: OwnerRef, cha
     its change set, and with the things as they stand now; one that is only simulated is undone at its end.
     """
     own.check(verb, owner, change)
-    told: Written | None = None
     try:
         async with store.writing(owner) as writer:
             told = await _written(writer, own, verb, owner, change, at=at)
             if told.changes.is_simulated:
-                raise _Undone
-    except _Undone:
-        pass
-    assert told is not None  # noqa: S101 -- either it was told, or something else was raised
+                raise _Undone(told)
+    except _Undone as undone:
+        return undone.told
     return told
 
 

@@ -241,11 +241,6 @@ def _parse_slots(document: _Document, payload: Any) -> Iterable[Record]:
     yield Fact(ref=FactRef(*shared, SLOTS, ""), value=CommunitySlots(slots=[one.slot for one in read]))
     if document.user is None:
         return
-    filled = [
-        CommunityAllocation(slot=one.slot.id, item=one.item_id, at=one.allocated_at)
-        for one in read
-        if one.item_id is not None
-    ]
     lying = {one.item.id: one.item for one in read if one.item is not None}
     silent = {item.id for item in lying.values() if not item.is_counted}
     # What is not known of a slot may be this user's alone, while the slots are everyone's; and what is not known of an
@@ -254,7 +249,9 @@ def _parse_slots(document: _Document, payload: Any) -> Iterable[Record]:
     for one in read:
         if one.item is not None and one.item.id in silent and one.item.extra:
             extra.setdefault(one.slot.id, {})[ITEM] = one.item.extra
-    yield Fact(ref=FactRef(*owner, ALLOCATIONS, ""), value=CommunityAllocations(slots=filled, extra=extra))
+    yield Fact(
+        ref=FactRef(*owner, ALLOCATIONS, ""), value=CommunityAllocations(slots=wire.allocations_of(read), extra=extra)
+    )
     yield from _definitions(lying.values())
     times = Counter(one.item_id for one in read)
     yield Stock(

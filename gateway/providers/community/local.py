@@ -155,18 +155,23 @@ class Local:
             if not self._settle(figure):
                 continue
             try:
-                async with store.writing(owner) as writer:
-                    figure = figures[owner] = (await self._read(writer, [owner], [*asked]))[owner]  # noqa: PLW2901
-                    before = figure.state
-                    if self._settle(figure):
-                        await _put(writer, figure)
-                        changes = changed(owner, before, figure.state, figure.slots)
-                        await writer.record(owner, "settle", changes, at=self._clock())
+                figures[owner] = await self._write_settled(store, owner, [*asked])
             except Conflict as busy:
                 # Whoever reads next writes it down: what is shown is the same until then.
                 if not busy.retryable:
                     raise
         return figures
+
+    async def _write_settled(self, store: Storage, owner: OwnerRef, asked: Sequence[str]) -> Figure:
+        """Bring a figure up to the present in the store: it is read again, now that no other can change it."""
+        async with store.writing(owner) as writer:
+            figure = (await self._read(writer, [owner], asked))[owner]
+            before = figure.state
+            if self._settle(figure):
+                await _put(writer, figure)
+                changes = changed(owner, before, figure.state, figure.slots)
+                await writer.record(owner, "settle", changes, at=self._clock())
+            return figure
 
     def _settle(self, figure: Figure) -> bool:
         """Bring a figure up to the present, and say whether that changes it."""

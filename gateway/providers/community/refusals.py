@@ -78,7 +78,7 @@ def refusal(reason: str, status: int, name: str | None = None) -> Refusal:
 
 def places_in(entries: Sequence[tuple[str, str | None]], details: Sequence[wire.Detail]) -> Iterator[Place]:
     """Find the entries of an allocation that details are about; equal ones are about equal entries, in their order."""
-    told: set[tuple[str, int]] = set()
+    placed: set[tuple[str, int]] = set()
     for detail in details:
         found = [
             place
@@ -94,8 +94,8 @@ def places_in(entries: Sequence[tuple[str, str | None]], details: Sequence[wire.
         if not found:
             yield ("slots",)
             continue
-        place = next((place for place in found if (detail.reason, place) not in told), found[-1])
-        told.add((detail.reason, place))
+        place = next((place for place in found if (detail.reason, place) not in placed), found[-1])
+        placed.add((detail.reason, place))
         yield rules.place_of(place, detail.reason)
 
 

@@ -77,7 +77,6 @@ from gateway.providers.community.refusals import (
     unreadable,
 )
 from gateway.providers.community.types import (
-    CommunityAllocation,
     CommunityContents,
     CommunityItem,
     CommunityItemDefinition,
@@ -634,7 +633,7 @@ class UpstreamSession:
         read = await self._slots(community, user)
         if read is None:
             return None
-        state = CommunityState(allocations=_allocations(read))
+        state = CommunityState(allocations=wire.allocations_of(read))
         contents = rules.lay(wire.avatar(owner), [one.slot for one in read], state, await self._put_in(owner, read))
         contents.digest = lambda: None
         return contents
@@ -853,7 +852,7 @@ class UpstreamSession:
         await self._post(owner, path, body, partial(places_in, entries), whole="slots")
         contents = await self._outcome(owner, user)
         after = contents.state
-        before = replace(after, allocations=_allocations(read))
+        before = replace(after, allocations=wire.allocations_of(read))
         if _pairs(before) != _pairs(after):
             # Each call that changes anything raises the version by one.
             before.number -= 1
@@ -879,7 +878,7 @@ class UpstreamSession:
         fits |= {one.id: one.definition.slot_ids for one in found if one is not None}
         rules.allocate(
             [one.slot for one in read],
-            CommunityState(allocations=_allocations(read)),
+            CommunityState(allocations=wire.allocations_of(read)),
             rules.Stock(fits=fits, owned=owned),
             entries,
             at=datetime.now(UTC),
@@ -1018,14 +1017,6 @@ def _item_of(item: str, value: object, community: str) -> wire.ReadItem:
     if read.id != item:
         raise UpstreamInvalid("The service's answer is another item.")
     return read
-
-
-def _allocations(read: Sequence[wire.ReadSlot]) -> list[CommunityAllocation]:
-    return [
-        CommunityAllocation(slot=one.slot.id, item=one.item_id, at=one.allocated_at)
-        for one in read
-        if one.item_id is not None
-    ]
 
 
 def _times(read: Sequence[wire.ReadSlot]) -> Counter[str]:

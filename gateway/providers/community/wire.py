@@ -322,6 +322,15 @@ def parse_slots(document: object, community: str) -> list[ReadSlot]:
     return sorted(read, key=lambda one: (one.slot.order, one.slot.id))
 
 
+def allocations_of(read: Sequence[ReadSlot]) -> list[CommunityAllocation]:
+    """Give what slots are filled with, and since when."""
+    return [
+        CommunityAllocation(slot=one.slot.id, item=one.item_id, at=one.allocated_at)
+        for one in read
+        if one.item_id is not None
+    ]
+
+
 def _slot(entry: object, community: str) -> ReadSlot:
     whole = _object(entry, "slot", _OF_SLOT)
     found = _id(whole.get("id"), "slot.id")

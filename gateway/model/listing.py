@@ -1,4 +1,4 @@
-"""Lists of items that are in memory: filtered, ordered and cut as the store does it in SQL."""
+"""Lists of what is in memory: filtered, ordered and cut as the store does it in SQL."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.model.arguments import ItemArguments, ItemFilter, ItemOrder, fold
+from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.ids import DefinitionRef
 from gateway.model.item import Item
-from gateway.model.paging import Part, Position, Window, part_of
+from gateway.model.paging import NATURAL, Part, Position, Window, part_of
 from gateway.model.positions import position_of, position_of_total
 from gateway.model.relations import UNLOADED
 from gateway.model.slot import Slot
@@ -73,6 +74,11 @@ def list_items(
         )
 
     return part_of(found, asked.window, position=position)
+
+
+def list_containers(containers: Sequence[Container], window: Window) -> Part[Container]:
+    """Order and cut a list of containers, by their `sort`."""
+    return part_of(containers, window, position=lambda container: Position(NATURAL, 0, container.sort))
 
 
 def total_up(

@@ -55,7 +55,7 @@ from gateway.model.ids import (
     encode_id,
 )
 from gateway.model.item import Item, ItemConnection
-from gateway.model.listing import Definitions, list_items, total_up
+from gateway.model.listing import Definitions, list_containers, list_items, total_up
 from gateway.model.loader import Loader, each
 from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKey
 from gateway.model.node import SourceProblem, problem
@@ -597,7 +597,7 @@ class UpstreamSession:
         if not await self._is_known(owner.owner):
             return None
         found = [wire.avatar(owner)] if arguments.kind in (None, ContainerKind.AVATAR) else []
-        return _connection(found, arguments)
+        return ContainerConnection.of(list_containers(found, arguments.window))
 
     async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List nothing: in an avatar lie no containers."""
@@ -609,7 +609,7 @@ class UpstreamSession:
 
     async def _below(self, asked: Asked) -> ContainerConnection | None:
         there = await self._container(cast("ContainerRef", asked.ref))
-        return None if there is None else _connection([], asked.arguments)
+        return None if there is None else ContainerConnection.of(list_containers([], asked.arguments.window))
 
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Read what lies in the slots of avatars."""
@@ -1038,11 +1038,6 @@ def _pairs(state: CommunityState) -> set[tuple[str, str]]:
 def _definitions(items: Sequence[Item]) -> Definitions:
     """Give the definitions of items, which came with them."""
     return {ref: item.definition for item in items if item.definition and (ref := item.definition_ref) is not None}
-
-
-def _connection(found: Sequence[Container], arguments: Any) -> ContainerConnection:
-    part = part_of(found, arguments.window, position=lambda container: Position(NATURAL, 0, container.sort))
-    return ContainerConnection.of(part)
 
 
 def _catalogued(listed: _Listed, window: Window, owner: str) -> DefinitionConnection:

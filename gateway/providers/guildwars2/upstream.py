@@ -31,12 +31,11 @@ from gateway.model.errors import (
 )
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
 from gateway.model.item import Item, ItemConnection
-from gateway.model.listing import Definitions, definitions_needed, list_items, total_up
+from gateway.model.listing import Definitions, definitions_needed, list_containers, list_items, total_up
 from gateway.model.loader import Loader, each
 from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKey
 from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import ACCOUNT, CREDENTIAL, InventoryOwner
-from gateway.model.paging import NATURAL, Position, part_of
 from gateway.model.ports import Holdings, Results, Written
 from gateway.model.relations import Asked
 from gateway.providers.guildwars2 import rules, wire
@@ -500,7 +499,7 @@ class UpstreamSession:
                 problems.append(problem(error, ProviderKey.GUILD_WARS_2, owner=owner.owner))
         if arguments.kind in (None, ContainerKind.STORAGE):
             found += [wire.storage(owner, key) for key in wire.STORAGE_NAMES]
-        return _connection(found, arguments, problems)
+        return ContainerConnection.of(list_containers(found, arguments.window), problems)
 
     async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List a character's bags, or the sections of the material storage."""
@@ -522,7 +521,7 @@ class UpstreamSession:
             if contents is None:
                 return None
             found = [place.bag for place in contents.bag_slots if place.bag is not None]
-        return _connection(found, asked.arguments, ())
+        return ContainerConnection.of(list_containers(found, asked.arguments.window))
 
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Read what lies in containers."""
@@ -732,11 +731,6 @@ def _batches(refs: Sequence[DefinitionRef]) -> Iterable[Sequence[DefinitionRef]]
     for family, wanted in by_family.items():
         if family in ENDPOINTS:
             yield from (wanted[start : start + _BATCH] for start in range(0, len(wanted), _BATCH))
-
-
-def _connection(found: Sequence[Container], arguments: Any, problems: Sequence[SourceProblem]) -> ContainerConnection:
-    part = part_of(found, arguments.window, position=lambda container: Position(NATURAL, 0, container.sort))
-    return ContainerConnection.of(part, problems)
 
 
 def _may_be_one_id(error: GatewayError) -> bool:

@@ -26,15 +26,12 @@ from gateway.model.credentials import Credential
 from gateway.model.manifest import BackendKind
 from gateway.model.ports import Backend, Clock
 from gateway.providers.provider import Provider
-from gateway.registry import PROVIDERS
+from gateway.registry import PROVIDERS, STORED
 from gateway.settings import ProviderSettings, Settings
 from gateway.store.store import Store
 from gateway.telemetry import Figure
 from gateway.transport.client import Client
 from gateway.transport.pool import Pool
-
-TYPES = tuple(kind for provider in PROVIDERS.values() for kind in (*provider.types, *provider.documents))
-"""Every type that the store may hold."""
 
 
 class Gateway:
@@ -50,7 +47,7 @@ class Gateway:
         """`pool` replaces the network, for tests: calls of the services go through it."""
         self.settings = settings
         self.pool = pool if pool is not None else Pool()
-        self.store = Store(settings.store.url, types=TYPES)
+        self.store = Store(settings.store.url, types=STORED)
         self.backends: Mapping[str, Backend] = {
             key: self._backend(provider, settings.provider(key), clock)
             for key, provider in PROVIDERS.items()
@@ -61,7 +58,7 @@ class Gateway:
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
         if settings.backend == "local":
-            own = provider.local(clock, settings.mint_delay)
+            own = provider.local(clock, provider.options(**settings.options))
             local = LocalBackend(provider.manifest, provider.rules, own, self.store, clock=clock)
             return Guarded(local, provider.rules)
         budget, rate = provider.manifest.limits.budget, settings.requests_per_minute
@@ -107,7 +104,8 @@ class Gateway:
         for key, backend in self.backends.items() if server.rest else ():
             budget = backend.manifest.limits.budget if server.rest_rate_limit else None
             limiter = Limiter(budget) if budget else None
-            routes.append(Mount(f"/rest/{key}", routes=PROVIDERS[key].routes(backend, limiter)))
+            options = PROVIDERS[key].options(**self.settings.provider(key).options)
+            routes.append(Mount(f"/rest/{key}", routes=PROVIDERS[key].routes(backend, limiter, options)))
         return routes
 
     def figures(self) -> list[Figure]:
@@ -146,4 +144,5 @@ def schema(settings: Settings) -> strawberry.Schema:
     """Build the schema over every provider."""
     types = tuple(kind for provider in PROVIDERS.values() for kind in provider.types)
     owners = tuple(kind for provider in PROVIDERS.values() for kind in provider.owners)
-    return build_schema(types, owners, node_fields=settings.server.node_fields)
+    inputs = tuple((one.manifest.provider, *pair) for one in PROVIDERS.values() for pair in one.inputs.items())
+    return build_schema(types, owners, inputs, node_fields=settings.server.node_fields)

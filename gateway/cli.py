@@ -32,7 +32,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from typer.core import TyperGroup
 from uvicorn.loops.auto import auto_loop_factory
 
-from gateway.app import TYPES, Gateway, schema
+from gateway.app import Gateway, schema
 from gateway.backends.local import issue, now
 from gateway.files import Line, Unreadable, documents
 from gateway.http.callers import is_loopback
@@ -41,7 +41,7 @@ from gateway.model.errors import GatewayError, InvalidInput
 from gateway.model.ids import DefinitionRef, OwnerRef
 from gateway.model.ports import Wanted
 from gateway.providers.provider import Provider
-from gateway.registry import PROVIDERS
+from gateway.registry import PROVIDERS, STORED
 from gateway.settings import Settings, StoreSettings
 from gateway.store.store import Store, StoreError
 from gateway.telemetry import configure_logging
@@ -131,6 +131,11 @@ def _settings(config: Path | None) -> Settings:
         provider = PROVIDERS.get(key)
         if provider is None:
             _refuse_settings(_fault(("providers", key), f"no such provider; there are: {', '.join(PROVIDERS)}"))
+        try:
+            provider.options(**found.options)
+        except ValidationError as error:
+            faults = error.errors(include_input=False)
+            _refuse_settings(*(_fault(("providers", key, *fault["loc"]), fault["msg"]) for fault in faults))
         parts = {part.key for part in provider.manifest.credential_parts}
         hosts = provider.manifest.base_urls
         if found.backend == "upstream" and not all(found.addresses(hosts).values()):
@@ -173,7 +178,7 @@ def _provider(key: str) -> Provider:
 @contextlib.asynccontextmanager
 async def _store(settings: Settings) -> AsyncGenerator[Store]:
     """Open the store; an embedded one is brought up to date."""
-    store = Store(settings.store.url, types=TYPES)
+    store = Store(settings.store.url, types=STORED)
     try:
         await store.start()
         yield store
@@ -341,7 +346,7 @@ def import_(
     strict: Annotated[bool, typer.Option("--strict", help="Import nothing if any record is bad.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Import files in the provider's own format: JSON or JSON lines."""
+    """Import files in the provider's own format: JSON, JSON lines, or a form that only the provider has."""
     settings = _settings(config)
     found = _provider(provider)
     if owner is not None:
@@ -351,11 +356,12 @@ def import_(
             _fail(f"{path}: no such file", USAGE)
     kept = True
     with _progress() as progress:
+        formats = [*found.archive.FORMATS.values()]
 
         def lines() -> Iterator[tuple[str, Iterator[Line]]]:
             for path in files:
                 task = progress.add_task(path.name, total=path.stat().st_size)
-                yield path.name, documents(path, lambda read, task=task: progress.update(task, completed=read))
+                yield path.name, documents(path, lambda read, task=task: progress.update(task, completed=read), formats)
 
         try:
             report = _run(
@@ -406,6 +412,9 @@ def export(
     kind: Annotated[
         str | None, typer.Option("--kind", help="A family of the catalogue instead, as JSON lines.", show_default=False)
     ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="The form of the document: json, or one that only the provider has.")
+    ] = "json",
     config: ConfigOption = None,
 ) -> None:
     """Write an owner's inventory, or the catalogue, in the provider's own format to standard output."""
@@ -413,14 +422,21 @@ def export(
     found = _provider(provider)
     if (owner is None) == (kind is None):
         _fail("give --owner or --kind", USAGE)
+    formats = {"json": _json, **{name: known.write for name, known in found.archive.FORMATS.items()}}
+    if form not in formats:
+        _fail(f"{form}: no such format; there are: {', '.join(formats)}", USAGE)
     if owner is not None:
         found.rules.check_owner(owner)
         owned = _run(lambda store: store.owned(OwnerRef(found.key, owner), found.rules.shared_by(owner)), settings)
         if owned is None:
             _fail(f"{owner}: no such owner in the store", FAILED)
-        _write(orjson.dumps(dict(found.archive.render_export(owned)), option=orjson.OPT_INDENT_2))
+        _write(formats[form](dict(found.archive.render_export(owned))))
         return
     _run(lambda store: _export_catalogue(store, found, kind or ""), settings)
+
+
+def _json(document: object) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 
 async def _export_catalogue(store: Store, provider: Provider, kind: str) -> None:
@@ -460,7 +476,7 @@ def migrate(config: ConfigOption = None) -> None:
     """Bring the store's tables up to date; several processes may do so at once."""
 
     async def work(settings: Settings) -> None:
-        store = Store(settings.store.url, types=TYPES)
+        store = Store(settings.store.url, types=STORED)
         try:
             await store.connect()
             await store.migrate()

@@ -111,6 +111,20 @@ def _settings() -> str:
             f"| `{key}` | {default} | `{prefix}{key.upper()}` | {text} |" for key, default, text in _rows(section)
         ]
         lines.append("")
+    for provider in PROVIDERS.values():
+        if provider.options.model_fields:
+            prefix = f"GATEWAY_PROVIDERS__{provider.key.upper()}__"
+            lines += [
+                f"## `[providers.{provider.key}]`\n",
+                f"What {provider.manifest.title} has beside the settings of every provider.\n",
+                "| setting | default | variable | |",
+                "|---|---|---|---|",
+            ]
+            lines += [
+                f"| `{key}` | {default} | `{prefix}{key.upper()}` | {text} |"
+                for key, default, text in _rows(provider.options)
+            ]
+            lines.append("")
     return "\n".join(lines)
 
 

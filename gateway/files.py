@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -26,6 +26,21 @@ class Unreadable(Exception):
     """A file that cannot be read at all."""
 
 
+class Malformed(Exception):
+    """A document that is not in its form; the message says why."""
+
+
+class Format(NamedTuple):
+    """A form beside JSON in which documents are written to files.
+
+    `opens`: what such a file begins with, white space left out; `read` raises Malformed.
+    """
+
+    opens: bytes
+    read: Callable[[bytes], object]
+    write: Callable[[object], bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A document of a file: at which line it begins, and what it holds, or why it is no JSON.
@@ -39,19 +54,34 @@ class Line:
     suspect: bool = False
 
 
-def documents(path: Path, progress: Callable[[int], None] = lambda _: None) -> Iterator[Line]:
+def documents(
+    path: Path, progress: Callable[[int], None] = lambda _: None, formats: Iterable[Format] = ()
+) -> Iterator[Line]:
     """Give the documents of a file: the whole of it if it is one JSON document, else one a line.
 
-    `progress` is told how many bytes of the file were read. Raises Unreadable.
+    A file that opens as one of `formats` does is one document in that form. `progress` is told how many bytes of the
+    file were read. Raises Unreadable.
     """
     lines = ((number, line) for number, line in _lines(path, progress) if line.strip())
     for number, line in lines:
+        known = next((one for one in formats if line.lstrip().startswith(one.opens)), None)
+        if known is not None:
+            yield _read(known, number, b"\n".join([line, *(line for _, line in lines)]))
+            return
         first = _parsed([(number, line)])
         if first.fault is None:
             yield first
             yield from (_parsed([line]) for line in lines)
         else:
             yield from _broken_first([(number, line), *lines])
+
+
+def _read(known: Format, number: int, data: bytes) -> Line:
+    """Read a document in another form; it may hold anything, as what it holds was not looked for."""
+    try:
+        return Line(number, known.read(data), suspect=True)
+    except Malformed as error:
+        return Line(number, fault=str(error))
 
 
 def _broken_first(lines: list[tuple[int, bytes]]) -> Iterator[Line]:

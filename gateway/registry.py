@@ -11,3 +11,6 @@ from gateway.providers.provider import Provider
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType({provider.key: provider for provider in (GUILDWARS2, COMMUNITY)})
 """The providers by key, in the order in which they are shown."""
+
+STORED = tuple(kind for provider in PROVIDERS.values() for kind in (*provider.types, *provider.documents))
+"""Every type that the store may hold."""

@@ -82,7 +82,9 @@ Address = Annotated[str, AfterValidator(_check_address)]
 
 
 class ProviderSettings(Section):
-    """How one provider is reached."""
+    """How one provider is reached; what else stands in its table are options of its own (see `Provider.options`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     backend: Literal["local", "upstream", "off"] = Field(
         default="local",
@@ -109,16 +111,15 @@ class ProviderSettings(Section):
         description="Seconds for which what the service tells a credential is kept for that credential alone; 0 keeps "
         "nothing. A change in the game, or of what the credential may do, is seen that much later.",
     )
-    mint_delay: float = Field(
-        default=0.0,
-        ge=0,
-        le=86_400,
-        description="Seconds for which a token that is minted here, in the local store, stays pending.",
-    )
     credentials: dict[str, SecretStr] = Field(
         default_factory=dict[str, SecretStr],
         description="The gateway's own credential, used where the caller sends none.",
     )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The provider's own options, as they were given."""
+        return dict(self.model_extra or {})
 
     def addresses(self, public: Mapping[str, str]) -> dict[str, str]:
         """Give the service's addresses by host name: its public ones, but for those that are set."""

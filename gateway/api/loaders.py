@@ -21,14 +21,17 @@ from gateway.model.ids import (
     OWNER,
     SLOT,
     ContainerRef,
+    ItemRef,
     NodeIds,
     OwnerRef,
     PlaceRef,
     SlotRef,
+    TargetRef,
     decode_id,
     is_me,
 )
 from gateway.model.inventory import Inventory
+from gateway.model.item import Target
 from gateway.model.loader import Loader
 from gateway.model.node import Connection, Node
 from gateway.model.paging import NATURAL, Position, part_of
@@ -207,6 +210,11 @@ async def _places_by_item(loaders: Loaders, ref: PlaceRef) -> Places:
     return Places(container=found[0].container if found else None, slots=found)
 
 
+async def _target_by_ref(loaders: Loaders, ref: TargetRef) -> Target:
+    refer, loader = (ItemRef, "items_by_key") if ref.kind == ITEM else (ContainerRef, "containers_by_key")
+    return Target(node=await loaders.one(loader, refer(ref.provider, ref.owner, ref.key)))
+
+
 async def _slot_by_key(loaders: Loaders, ref: SlotRef) -> Any:
     contents = await loaders.one("contents_by_container", ContainerRef(*ref[:3]))
     slots = contents.slots if contents is not None and contents.slots is not None else ()
@@ -246,6 +254,7 @@ DERIVED: Mapping[str, Derived] = {
     "nodes_by_ids": _nodes_by_ids,
     "slots_by_key": _slot_by_key,
     "places_by_item": _places_by_item,
+    "targets_by_ref": _target_by_ref,
     "providers": _providers,
     "viewer": _viewer,
     "owners_by_viewer": _owners_by_viewer,

@@ -59,27 +59,37 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
             await context.loaders.forget(owner.provider)
     if owner is not None and done is not None and done.changes.is_simulated:
         # There is nothing to read of it: what the payload shows further down is what would be there.
-        context.loaders.session(owner.provider).assume(done.shown.contents)
+        context.loaders.session(owner.provider).assume(done.shown)
     return made
 
 
+_COPIES = (Capability.COPY_CONTAINERS, Capability.COPY_ITEMS, Capability.COPY_CONTENTS)
+"""The verbs that take from one inventory, perhaps, and put into another."""
+
+
 async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
-    """Tell whose inventory an input is about; all its ids must be of one."""
+    """Tell whose inventory an input is about; all its ids must be of one, but for those of what is copied."""
     if hasattr(given, "owner"):
         return await context.loaders.owner(given.owner.provider.value, given.owner.key)
     owners: dict[OwnerRef, None] = {}
+    sources: dict[OwnerRef, None] = {}
     for name, node_id in _ids(given):
         kind, ref = decode_id(node_id)
         wanted = _KINDS.get(name) or ((CONTAINER,) if verb.value.endswith("Containers") else (ITEM,))
         if kind not in wanted:
             message = f"An id in `{name}` is of another kind: {kind}, not {' or '.join(wanted)}."
             raise _invalid(message, ref.provider).at(name)
-        owners[OwnerRef(ref.provider, cast("Any", ref).owner)] = None
+        owner = OwnerRef(ref.provider, cast("Any", ref).owner)
+        if verb in _COPIES and name in ("ids", "container"):
+            sources[owner] = None
+        else:
+            owners[owner] = None
     if not owners:
         raise InvalidInput("Nothing is named.")
-    if len(owners) > 1:
-        raise _invalid("All ids must be of one inventory.", next(iter(owners)).provider)
-    return next(iter(owners))
+    (owner, *others) = owners
+    if others or len(sources) > 1 or any(source.provider != owner.provider for source in sources):
+        raise _invalid("All ids must be of one inventory.", owner.provider)
+    return owner
 
 
 def _invalid(message: str, provider: str) -> InvalidInput:

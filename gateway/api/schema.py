@@ -10,17 +10,28 @@ from strawberry.schema.config import StrawberryConfig
 from gateway.api.mutations import Mutation
 from gateway.api.queries import NodeQuery, Query
 from gateway.model.change import PlainChangeSet, PreconditionFailedError, RefusedError
+from gateway.model.manifest import ProviderKey
 from gateway.model.owner import show_owner_details
 from gateway.model.scalars import SCALARS
+from gateway.model.verbs import show_input_details
 
 
 @functools.cache
-def build_schema(types: tuple[type, ...], accounts: tuple[type, ...], *, node_fields: bool = True) -> strawberry.Schema:
+def build_schema(
+    types: tuple[type, ...],
+    accounts: tuple[type, ...],
+    inputs: tuple[tuple[ProviderKey, type, type], ...] = (),
+    *,
+    node_fields: bool = True,
+) -> strawberry.Schema:
     """Build the schema: `types` are the providers' concrete types, `accounts` those that tell about an owner.
+
+    `inputs` are what providers add to inputs: see `show_input_details`.
 
     Without `node_fields` the root has no `node` and `nodes`, for supergraphs that have their own.
     """
     show_owner_details(accounts)
+    show_input_details(inputs)
     return strawberry.Schema(
         query=NodeQuery if node_fields else Query,
         mutation=Mutation,

@@ -8,13 +8,12 @@ from typing import Any, TypeVar
 import structlog
 
 from gateway.model.arguments import CollectibleArguments
-from gateway.model.container import Contents
 from gateway.model.credentials import Credential
 from gateway.model.deadline import Limit, time_left
 from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.manifest import BackendKind, Capability, Manifest
-from gateway.model.ports import Backend, Rules, Session, Written
+from gateway.model.ports import Backend, Rules, Session, Shown, Written
 from gateway.model.relations import Asked
 from gateway.telemetry import Figure
 
@@ -187,9 +186,9 @@ class GuardedSession:
         """Give the key of the owner that `key`, with `me` in it, means."""
         return await self._safely(lambda: self._inner.identity(key))
 
-    async def renew(self) -> str:
+    async def renew(self, part: str) -> str:
         """Make a new secret of the short-lived kind."""
-        return await self._safely(self._inner.renew)
+        return await self._safely(lambda: self._inner.renew(part))
 
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> dict[OwnerRef, Any]:
         """Read owners."""
@@ -271,9 +270,9 @@ class GuardedSession:
         """Read counts."""
         return await self._read("count_by_list", asked, self._inner.count_by_list)
 
-    def assume(self, contents: Sequence[Contents]) -> None:
-        """Show containers as a simulated write would have left them."""
-        self._inner.assume(contents)
+    def assume(self, shown: Shown) -> None:
+        """Show things as a simulated write would have left them."""
+        self._inner.assume(shown)
 
     async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Write, if the manifest declares the verb and all that the change asks for beside it."""

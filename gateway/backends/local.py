@@ -31,7 +31,7 @@ from gateway.model.manifest import BackendKind, Capability, CredentialPart, Mani
 from gateway.model.node import problem
 from gateway.model.owner import CREDENTIAL, InventoryOwner
 from gateway.model.paging import trimmed
-from gateway.model.ports import Clock, Grant, Local, Results, Rules, Wanted, Written
+from gateway.model.ports import Clock, Grant, Local, Results, Rules, Shown, Wanted, Written
 from gateway.model.relations import Asked
 from gateway.store.reads import Drawn
 from gateway.store.store import Store
@@ -105,6 +105,8 @@ class LocalSession:
         self._grants: Loader[str, Grant] = Loader[str, Grant].alone(self._find)
         self._laid: list[Contents] = []
         self._assumed: dict[ContainerRef, Contents] = {}
+        self._supposed: dict[ContainerRef, Container] = {}
+        self._supposed_items: dict[ItemRef, Item] = {}
 
     async def aclose(self) -> None:
         """Cancel the reads still under way, and let go of what was read."""
@@ -136,7 +138,7 @@ class LocalSession:
             if secret is None or (late is not None and part.key not in self._rules.RENEWED):
                 continue
             found = await self._granted(part, secret)
-            if late is not None and found.owner != late[1].owner:
+            if late is not None and found.holder.owner != late[1].holder.owner:
                 raise self._unauthenticated("is of another owner", part)
             if not self._is_late(found):
                 return found
@@ -168,25 +170,25 @@ class LocalSession:
         grant = await self._grant()
         if grant is None:
             raise self._unauthenticated("is needed")
-        return self._rules.own_key(grant.owner, key)
+        return self._rules.own_key(grant.holder, key)
 
-    async def renew(self) -> str:
+    async def renew(self, part: str) -> str:
         """Make a new secret in exchange for the long-lived part of the credential; two statements."""
-        for part in self._backend.manifest.credential_parts:
-            short, secret = self._rules.RENEWED.get(part.key), self._credential.part(part.key)
-            if short is None or secret is None:
+        for known in self._backend.manifest.credential_parts:
+            secret = self._credential.part(known.key)
+            if secret is None or part not in self._rules.RENEWED.get(known.key, ()):
                 continue
-            grant = await self._granted(part, secret)
+            grant = await self._granted(known, secret)
             if self._is_late(grant):
-                raise self._unauthenticated("has expired", part, expired=True)
-            return await self._made(short, grant)
+                raise self._unauthenticated("has expired", known, expired=True)
+            return await self._made(part, grant)
         raise Unsupported(f"Credentials of {self._title} are not renewed, or what renews them is missing.")
 
     async def _made(self, part: str, grant: Grant) -> str:
         backend = self._backend
         wanted = Wanted(
             part=part,
-            owner=grant.owner,
+            owner=grant.holder.owner,
             name="renewed",
             scopes=grant.scopes,
             issued_at=backend.clock(),
@@ -205,7 +207,7 @@ class LocalSession:
         allowed: list[K] = []
         refused: dict[K, Any] = {}
         for key in keys:
-            if not self._rules.may_read(grant.owner, owner(key)):
+            if not self._rules.may_read(grant.holder, owner(key)):
                 refused[key] = None
             elif missing := self._missing(grant, read, kind(key)):
                 refused[key] = self._rules.lacking(missing)
@@ -262,9 +264,13 @@ class LocalSession:
     # --- containers ---------------------------------------------------------------------------------------------------
 
     async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
-        """Give containers; one statement."""
+        """Give containers; one statement, more where some are asked for by another name than their key."""
         allowed, refused = await self._allowed("containers_by_key", refs, _owner, _key)
-        return {**refused, **await self._remembered.containers(allowed)}
+        named = await self._own.resolve(self._remembered, allowed)
+        found = await self._remembered.containers([named.get(ref, ref) for ref in allowed])
+        known = {ref: one for ref in allowed if (one := found.get(named.get(ref, ref))) is not None}
+        supposed = {ref: self._supposed[ref] for ref in allowed if ref in self._supposed}
+        return {**refused, **known, **supposed}
 
     async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List top levels; one statement for each set of arguments, one for their owners."""
@@ -333,7 +339,8 @@ class LocalSession:
     async def items_by_key(self, refs: Sequence[ItemRef]) -> Results[ItemRef, Item]:
         """Give holdings; one statement."""
         allowed, refused = await self._allowed("items_by_key", refs, _owner, lambda ref: ref.key)
-        return {**refused, **await self._store.items(allowed)}
+        supposed = {ref: self._supposed_items[ref] for ref in allowed if ref in self._supposed_items}
+        return {**refused, **await self._store.items(allowed), **supposed}
 
     async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List all holdings; one statement for each set of arguments, one for their owners."""
@@ -446,15 +453,20 @@ class LocalSession:
     async def write(self, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Carry out a verb in one transaction; see `writes.write`."""
         grant = await self._grant()
-        if grant is not None and not self._rules.may_read(grant.owner, owner.owner):
-            raise NotFound(f"{self._title} has no such owner.")
-        if grant is not None and not self._rules.may_write(grant.owner, owner.owner):
-            raise Forbidden(f"The inventory of another owner of {self._title} cannot be changed.")
+        if grant is not None and not self._rules.may_write(grant.holder, owner.owner, verb):
+            if not self._rules.may_read(grant.holder, owner.owner):
+                raise NotFound(f"{self._title} has no such owner.")
+            raise Forbidden(f"This inventory of {self._title} cannot be changed with the credential.")
+        for source in self._own.sources(owner, change):
+            if grant is not None and not self._rules.may_read(grant.holder, source.owner):
+                raise NotFound(f"{self._title} has no such owner.")
         return await write(self._store, self._own, verb, owner, change, at=self._backend.clock())
 
-    def assume(self, contents: Sequence[Contents]) -> None:
-        """Show containers as a write that was only simulated would have left them."""
-        self._assumed.update({one.container.ref: one for one in contents})
+    def assume(self, shown: Shown) -> None:
+        """Show things as a write that was only simulated would have left them."""
+        self._assumed.update({one.container.ref: one for one in shown.contents})
+        self._supposed.update({node.ref: node for node in shown.nodes if isinstance(node, Container)})
+        self._supposed_items.update({node.ref: node for node in shown.nodes if isinstance(node, Item)})
 
 
 def _owner(key: Any) -> str:

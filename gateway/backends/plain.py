@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gateway.model.container import Container, Contents
@@ -39,6 +39,16 @@ class Plain:
         """Tell that nothing is made for any slot."""
         del store, refs
         return {}
+
+    async def resolve(self, store: Storage, refs: Sequence[ContainerRef]) -> Mapping[ContainerRef, ContainerRef]:
+        """Tell that containers have no other name than their key."""
+        del store, refs
+        return {}
+
+    def sources(self, owner: OwnerRef, change: Any) -> Collection[OwnerRef]:
+        """Tell that nothing is copied from others."""
+        del owner, change
+        return ()
 
     def check(self, verb: Capability, owner: OwnerRef, change: Any) -> None:
         """Refuse every verb."""

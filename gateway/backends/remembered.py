@@ -13,7 +13,7 @@ from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, Own
 from gateway.model.item import Item
 from gateway.model.loader import Loader
 from gateway.model.owner import InventoryOwner
-from gateway.model.ports import Storage, Writing
+from gateway.model.ports import ENDLESS, Storage, Writing
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -64,6 +64,32 @@ class Remembered:
     ) -> Mapping[ContainerRef, tuple[Container, list[Container], list[Item]]]:
         """Give containers with what lies in them; nobody else asks for the same."""
         return await self._store.contents(refs)
+
+    async def below(
+        self, refs: Sequence[ContainerRef], *, depth: int | None = None, most: int = ENDLESS
+    ) -> Sequence[Container]:
+        """Give the containers below these."""
+        return await self._store.below(refs, depth=depth, most=most)
+
+    async def above(self, refs: Sequence[ContainerRef]) -> Sequence[Container]:
+        """Give the containers that these lie in."""
+        return await self._store.above(refs)
+
+    async def with_role(self, refs: Sequence[ContainerRef]) -> Sequence[Container]:
+        """Give the containers that have a role."""
+        return await self._store.with_role(refs)
+
+    async def inside(self, refs: Sequence[ContainerRef], *, most: int = ENDLESS) -> Sequence[Item]:
+        """Give what lies directly in containers."""
+        return await self._store.inside(refs, most=most)
+
+    async def loose(self, ref: OwnerRef) -> Sequence[Item]:
+        """Give what lies in no container."""
+        return await self._store.loose(ref)
+
+    async def links_to(self, refs: Sequence[ItemRef]) -> Sequence[Item]:
+        """Give what points at these keys."""
+        return await self._store.links_to(refs)
 
     async def count_definitions(self, provider: str, families: Sequence[str]) -> Mapping[str, int]:
         """Count families of definitions."""

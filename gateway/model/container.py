@@ -64,8 +64,10 @@ class Container(Node):
 
     owner: strawberry.Private[OwnerRef] = hidden()
     parent_key: strawberry.Private[str | None] = hidden(default=None)
+    role: strawberry.Private[str | None] = hidden(default=None)
+    """The provider's word for a purpose that it is found by; None for most."""
     sort: strawberry.Private[str] = hidden()
-    """The text that natural order goes by: a child's begins with its parent's."""
+    """The text that natural order goes by, unique in the inventory and the same whatever the backend."""
 
     @computed("The inventory it belongs to.")
     def inventory(self) -> Annotated[Inventory, strawberry.lazy("gateway.model.inventory")]:

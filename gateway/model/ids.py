@@ -77,6 +77,15 @@ class PlaceRef(NamedTuple):
     item: str
 
 
+class TargetRef(NamedTuple):
+    """What a link points at: of which kind, ITEM or CONTAINER, and its key."""
+
+    provider: str
+    owner: str
+    kind: str
+    key: str
+
+
 class NodeIds(NamedTuple):
     """Some things by their opaque ids; the provider is that of the change that they came from."""
 

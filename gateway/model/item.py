@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,8 @@ class Item(Node):
     container_key: strawberry.Private[str | None] = hidden(default=None)
     slot_key: strawberry.Private[str | None] = hidden(default=None)
     definition_key: strawberry.Private[str | None] = hidden(default=None)
+    linked_key: strawberry.Private[str | None] = hidden(default=None)
+    """The key of what it points at, where it is a link."""
     sort: strawberry.Private[str] = hidden()
     """The text that natural order goes by, unique in the inventory and the same whatever the backend."""
 
@@ -77,6 +80,18 @@ class Item(Node):
     def definition_ref(self) -> DefinitionRef | None:
         """The reference of its definition."""
         return None if self.definition_key is None else definition_ref(self.owner.provider, self.definition_key)
+
+
+@dataclass(slots=True, kw_only=True)
+class Target:
+    """What a link points at; the node is None where there is no such thing."""
+
+    node: Node | None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether there is no such thing, or none any more."""
+        return self.node is None
 
 
 ItemConnection = Connection[Item]

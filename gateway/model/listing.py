@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.model.arguments import ItemArguments, ItemFilter, ItemOrder, fold
 from gateway.model.container import Container
@@ -76,9 +76,11 @@ def list_items(
     return part_of(found, asked.window, position=position)
 
 
-def list_containers(containers: Sequence[Container], window: Window) -> Part[Container]:
-    """Order and cut a list of containers, by their `sort`."""
-    return part_of(containers, window, position=lambda container: Position(NATURAL, 0, container.sort))
+def list_containers(
+    containers: Sequence[Container], window: Window, level: Callable[[Container], int] = lambda _: 0
+) -> Part[Container]:
+    """Order and cut a list of containers, by their level, from 0, and their `sort`."""
+    return part_of(containers, window, position=lambda container: Position(NATURAL, level(container), container.sort))
 
 
 def total_up(

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from gateway.files import Format
 from gateway.model.arguments import ContainerKind
 from gateway.model.change import ChangeSet
 from gateway.model.container import Container, ContainerConnection, Contents
@@ -23,6 +24,9 @@ from gateway.telemetry import Figure
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+ENDLESS = 2**31 - 1
+"""As many rows as there are."""
 
 Clock: TypeAlias = Callable[[], datetime]
 """Gives the time, in UTC."""
@@ -43,8 +47,8 @@ class Session(Protocol):
         """Give the key of the owner that `key`, with `me` in it, means; Unauthenticated without a credential."""
         ...
 
-    async def renew(self) -> str:
-        """Make a new secret of the short-lived kind from the long-lived one of the credential."""
+    async def renew(self, part: str) -> str:
+        """Make a new secret, the short-lived `part` of a credential, from the long-lived one that it is renewed by."""
         ...
 
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
@@ -123,8 +127,8 @@ class Session(Protocol):
         """Carry out a verb; `change` is its input."""
         ...
 
-    def assume(self, contents: Sequence[Contents]) -> None:
-        """Show containers as a write that was only simulated would have left them."""
+    def assume(self, shown: Shown) -> None:
+        """Show things as a write that was only simulated would have left them."""
         ...
 
     async def aclose(self) -> None:
@@ -158,6 +162,13 @@ class Backend(Protocol):
         ...
 
 
+class Holder(NamedTuple):
+    """Who holds a credential that we made: the owner it was made for, and which part of a credential it is."""
+
+    owner: str
+    part: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """What a credential that we made for our own dialect allows: whose it is, which scopes, until when.
@@ -165,7 +176,7 @@ class Grant:
     `facts` is the provider's own document about the credential.
     """
 
-    owner: str
+    holder: Holder
     scopes: tuple[str, ...]
     facts: object
     expires_at: datetime | None
@@ -265,16 +276,16 @@ class Rules(Protocol):
         """Refuse for want of scopes, in the service's own words."""
         ...
 
-    def own_key(self, holder: str, key: str) -> str:
+    def own_key(self, holder: Holder, key: str) -> str:
         """Give the owner's key that `key`, with `me` in it, means for the holder of a credential; InvalidInput."""
         ...
 
-    def may_read(self, holder: str, owner: str) -> bool:
+    def may_read(self, holder: Holder, owner: str) -> bool:
         """Say whether the holder of a credential may know of an owner; else it is unknown."""
         ...
 
-    def may_write(self, holder: str, owner: str) -> bool:
-        """Say whether the holder of a credential may change an owner's inventory."""
+    def may_write(self, holder: Holder, owner: str, verb: Capability) -> bool:
+        """Say whether the holder of a credential may do this to an owner's inventory."""
         ...
 
     def fault_code(self, part: str | None, *, expired: bool) -> str | None:
@@ -286,8 +297,8 @@ class Rules(Protocol):
         ...
 
     @property
-    def RENEWED(self) -> Mapping[str, str]:  # noqa: N802 -- a module is the implementation
-        """Which part of a credential is made anew in exchange for which."""
+    def RENEWED(self) -> Mapping[str, Collection[str]]:  # noqa: N802 -- a module is the implementation
+        """Which parts of a credential are made in exchange for which, by the latter."""
         ...
 
     @property
@@ -334,8 +345,37 @@ class Reader(Protocol):
         """Give containers with their direct children, and what lies directly in any of them, in natural order."""
         ...
 
+    async def below(
+        self, refs: Sequence[ContainerRef], *, depth: int | None = None, most: int = ENDLESS
+    ) -> Sequence[Container]:
+        """Give the containers below these, each once, parents before their children; of `depth` levels, `most` of them.
+
+        Which ones, where there are more than `most`, is not said.
+        """
+        ...
+
+    async def above(self, refs: Sequence[ContainerRef]) -> Sequence[Container]:
+        """Give all containers that these lie in, at whatever distance, each once, in no order."""
+        ...
+
+    async def with_role(self, refs: Sequence[ContainerRef]) -> Sequence[Container]:
+        """Give the containers of an owner that have a role: the `key` of each reference; in no order."""
+        ...
+
     async def items(self, refs: Sequence[ItemRef]) -> Mapping[ItemRef, Item]:
         """Give holdings."""
+        ...
+
+    async def inside(self, refs: Sequence[ContainerRef], *, most: int = ENDLESS) -> Sequence[Item]:
+        """Give what lies directly in containers, `most` of it, in no order."""
+        ...
+
+    async def loose(self, ref: OwnerRef) -> Sequence[Item]:
+        """Give the holdings of an owner that lie in no container, in natural order."""
+        ...
+
+    async def links_to(self, refs: Sequence[ItemRef]) -> Sequence[Item]:
+        """Give the holdings of the same owners that point at these keys, of items or containers; in no order."""
         ...
 
     async def definitions(self, refs: Sequence[DefinitionRef]) -> Mapping[DefinitionRef, ItemDefinition | Internal]:
@@ -365,6 +405,22 @@ class Writing(Storage, Protocol):
         """Make or replace documents about owners."""
         ...
 
+    async def put_containers(self, containers: Iterable[Container]) -> None:
+        """Make or replace containers' own rows; what lies in them stays."""
+        ...
+
+    async def put_items(self, items: Iterable[Item]) -> None:
+        """Make or replace holdings."""
+        ...
+
+    async def delete_containers(self, refs: Sequence[ContainerRef]) -> None:
+        """Remove containers with all that lies below them."""
+        ...
+
+    async def delete_items(self, refs: Sequence[ItemRef]) -> None:
+        """Remove holdings."""
+        ...
+
     async def record(
         self,
         ref: OwnerRef,
@@ -381,10 +437,14 @@ class Writing(Storage, Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Shown:
-    """What a payload shows beside its change set: its parts by name, and the containers that they are of."""
+    """What a payload shows beside its change set: its parts by name, and the containers that they are of.
+
+    `nodes` are the containers and items that the write made or changed, as it left them.
+    """
 
     parts: dict[str, Any]
     contents: list[Contents]
+    nodes: Sequence[Container | Item] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -417,6 +477,14 @@ class Local(Protocol):
         """Give, of slots that exist, the words that `ItemDefinition.fits` has for them."""
         ...
 
+    async def resolve(self, store: Storage, refs: Sequence[ContainerRef]) -> Mapping[ContainerRef, ContainerRef]:
+        """Give what references to containers by another name than their key mean; those by key are left out."""
+        ...
+
+    def sources(self, owner: OwnerRef, change: Any) -> Collection[OwnerRef]:
+        """Give the other owners whose things a verb copies."""
+        ...
+
     def check(self, verb: Capability, owner: OwnerRef, change: Any) -> None:
         """Raise a Refusal for an input that cannot be one of the verb's, before anything is read."""
         ...
@@ -431,7 +499,12 @@ class Local(Protocol):
 
 
 class Archive(Protocol):
-    """A provider's own file formats, read for import and written for export; a provider's `wire` module is one."""
+    """A provider's own file formats, read for import and written for export; a provider's `archive` module is one."""
+
+    @property
+    def FORMATS(self) -> Mapping[str, Format]:  # noqa: N802 -- a module is the implementation
+        """The forms of a file beside JSON, by name."""
+        ...
 
     def parse_record(self, kind: str | None, payload: object, owner: str | None) -> Iterable[Record]:
         """Read one document of the service; InvalidInput says what is wrong with it."""

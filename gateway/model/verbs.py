@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
+from typing import Any, cast
 
 import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.base import get_object_definition
+from strawberry.types.field import StrawberryField
 
 from gateway.model.arguments import OwnerInput
 from gateway.model.change import ChangePayload
 from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.item import Item
+from gateway.model.manifest import ProviderKey
 from gateway.model.relations import attribute, enum_word, graph_input, graph_type
 from gateway.model.scalars import BigInt
 from gateway.model.slot import Slot
@@ -57,6 +63,7 @@ class NewItemInput:
     description: str | None = attribute("A description.", default=strawberry.UNSET)
     definition_key: str | None = attribute("What it is a copy of.", default=strawberry.UNSET)
     quantity: BigInt | None = attribute("How many; 1, if absent.", default=strawberry.UNSET)
+    details: Any | None = attribute("What only its provider knows of it.", default=strawberry.UNSET)
 
 
 @graph_input
@@ -66,6 +73,7 @@ class NewLinkInput:
     name: str = attribute("What it is called.")
     description: str | None = attribute("A description.", default=strawberry.UNSET)
     target: strawberry.ID = attribute("The id of the item or container that it points at.")
+    details: Any | None = attribute("What only its provider knows of it.", default=strawberry.UNSET)
 
 
 @graph_input
@@ -73,6 +81,7 @@ class NewContainerInput:
     """A container to create."""
 
     name: str = attribute("What it is called.")
+    details: Any | None = attribute("What only its provider knows of it.", default=strawberry.UNSET)
 
 
 @graph_input
@@ -100,6 +109,7 @@ class ContainerPatchInput:
     id: strawberry.ID = attribute("The container's id.")
     name: str | None = attribute("What it is called.", default=strawberry.UNSET)
     parent: strawberry.ID | None = attribute("The container to lie in.", default=strawberry.UNSET)
+    details: Any | None = attribute("What only its provider knows of it.", default=strawberry.UNSET)
 
 
 @graph_input
@@ -116,6 +126,7 @@ class ItemPatchInput:
     id: strawberry.ID = attribute("The item's id.")
     name: str | None = attribute("What it is called.", default=strawberry.UNSET)
     description: str | None = attribute("Its description.", default=strawberry.UNSET)
+    details: Any | None = attribute("What only its provider knows of it.", default=strawberry.UNSET)
 
 
 @graph_input
@@ -375,3 +386,42 @@ class MintAvatarPayload(ChangePayload):
     """The answer of `mintAvatar`."""
 
     container: Container | None = attribute("The avatar.", default=None)
+
+
+DETAILED = (NewItemInput, NewLinkInput, NewContainerInput, ContainerPatchInput, ItemPatchInput)
+"""The inputs to which providers may add what only they know, as `details`."""
+
+_TOLD: set[type] = set()
+"""Those that have had something added: other schemas of this process may have them."""
+
+_FIELDS = {taken: [*get_object_definition(taken, strict=True).fields] for taken in DETAILED}
+
+
+def show_input_details(inputs: Iterable[tuple[ProviderKey, type, type]]) -> None:
+    """Let `details` of the inputs be one of these: for a provider, the input that it adds to, and what it adds.
+
+    The model knows no provider, so it must be told; where nothing is added there is no such field.
+    """
+    added: dict[type, dict[str, type]] = {taken: {} for taken in DETAILED}
+    for provider, taken, kind in inputs:
+        added[taken][provider.name.lower()] = kind
+    for taken, kinds in added.items():
+        definition = get_object_definition(taken, strict=True)
+        if kinds:
+            (field,) = (field for field in _FIELDS[taken] if field.python_name == "details")
+            field.type_annotation = StrawberryAnnotation(cast("Any", _one_of(taken, kinds)) | None)
+            definition.fields = _FIELDS[taken]
+            _TOLD.add(taken)
+        elif taken not in _TOLD:
+            definition.fields = [field for field in _FIELDS[taken] if field.python_name != "details"]
+
+
+def _one_of(taken: type, kinds: dict[str, type]) -> type:
+    """Make the input of which exactly one part is given: the provider's that it is for."""
+    name = taken.__name__.removesuffix("Input") + "DetailsInput"
+    parts: dict[str, StrawberryField | None] = {
+        provider: strawberry.field(description="For this provider.", default=strawberry.UNSET) for provider in kinds
+    }
+    annotations = {provider: kind | None for provider, kind in kinds.items()}
+    made = type(name, (), {**parts, "__annotations__": annotations, "__module__": __name__})
+    return strawberry.input(made, one_of=True, description="What only one provider knows; give its part alone.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 from starlette.routing import Route
@@ -11,14 +12,16 @@ from starlette.routing import Route
 from gateway.backends.limiter import Limiter
 from gateway.model.errors import GatewayError
 from gateway.model.manifest import Manifest
+from gateway.model.options import Options
 from gateway.model.ports import Archive, Backend, Clock, Local, Rules
 from gateway.transport.client import Client
 
-Dialect = Callable[[Backend, Limiter | None], list[Route]]
-"""Make the routes of a provider's own REST dialect over a backend; without a limiter, callers are not held back."""
+Dialect = Callable[[Backend, Limiter | None, Any], list[Route]]
+"""Make the routes of a provider's own REST dialect over a backend, from its options; without a limiter, callers are not
+held back."""
 
-Serve = Callable[[Clock, float], Local]
-"""Make the provider's own part of the local backend from a clock, and the seconds for which a mint stays pending."""
+Serve = Callable[[Clock, Any], Local]
+"""Make the provider's own part of the local backend from a clock and the provider's options."""
 
 Connect = Callable[[Client, Mapping[str, str], float], Backend]
 """Make the upstream backend from a client, the service's base URLs by host name, and the seconds for which what a
@@ -30,13 +33,16 @@ class Provider:
     """One provider, whole.
 
     `types` are the graph types that its backends return, `documents` what else the store keeps of it, `owners` those of
-    the types that tell about an owner; `judge` reads the service's error answers.
+    the types that tell about an owner; `inputs` are what it adds to inputs of the graph, by the input that they are
+    added to; `options` are its own settings; `judge` reads the service's error answers.
     """
 
     manifest: Manifest
     types: tuple[type, ...]
     documents: tuple[type, ...]
     owners: tuple[type, ...]
+    inputs: Mapping[type, type]
+    options: type[Options]
     rules: Rules
     local: Serve
     archive: Archive

@@ -30,13 +30,14 @@ COLUMNS: dict[type, tuple[str, ...]] = {
         "container_key",
         "slot_key",
         "definition_key",
+        "linked_key",
         "name",
         "kind",
         "quantity",
         "acquired_at",
         "sort",
     ),
-    Container: ("owner", "key", "parent_key", "kind", "name", "sort"),
+    Container: ("owner", "key", "parent_key", "kind", "role", "name", "sort"),
     ItemDefinition: ("provider", "key", "kind", "name", "rarity"),
 }
 """The attributes that have a column of their own, by the type that declares them, in the order of `Codec.makers`."""
@@ -265,11 +266,15 @@ class _Shape:
                 made.stats = None if found.stats is None else unpack_stats(found.stats)
                 return made
         """
-        relations = {field.name for field in dataclasses.fields(self.type) if isinstance(field, Relation)}
+        # A relation in the place of a column: empty, it is still to be loaded. Of others the class has the default.
+        optional = {
+            field.name
+            for field in dataclasses.fields(self.type)
+            if isinstance(field, Relation) or field.default is None
+        }
         lines = [f"def {signature}:", *opening, "made = new(type)"]
         for name in columns:
-            # A relation in the place of a column: empty, it is still to be loaded.
-            condition = f"if {name} is not None: " if name in relations else ""
+            condition = f"if {name} is not None: " if name in optional else ""
             lines.append(f"{condition}made.{name} = {name}")
         for name in self._names:
             value = f"found.{name}"

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, bindparam, delete, insert, or_, select, updat
 
 from gateway.model.errors import Conflict
 from gateway.model.ids import OwnerRef
-from gateway.model.ports import Grant
+from gateway.model.ports import Grant, Holder
 from gateway.model.positions import microseconds, moment_of
 from gateway.store.details import Codec
 from gateway.store.engine import Database
@@ -94,7 +94,7 @@ class Grants:
         values = {"at_provider": provider, "of_part": part, "hashed": _hash(secret), "now": microseconds(now)}
         for owner, scopes, type_name, details, expires_at in await self._database.rows(_FIND, values):
             return Grant(
-                owner=owner,
+                holder=Holder(owner, part),
                 scopes=tuple(orjson.loads(scopes)),
                 facts=self._codec.decode(type_name, details),
                 expires_at=None if expires_at is None else moment_of(expires_at),

@@ -237,30 +237,34 @@ def total_count(passing: Passing) -> Executable:
 
 
 @cache
-def container_page(scope: Scope, paged: Paged, *, kind: bool = False, depth: bool = False) -> Executable:
-    """Read pages of containers: the number of the list, then `CONTAINER_COLUMNS`.
+def container_page(scope: Scope, paged: Paged, *, kind: bool = False) -> Executable:
+    """Read pages of containers: the number of the list, the value that it goes by first, then `CONTAINER_COLUMNS`.
 
-    With `kind`, of the top level only that kind, else all but views; with `depth`, of a tree only so many levels.
+    With `kind`, of the top level only that kind, else all but views. A tree goes by levels, the first being 0, down to
+    the parameter `depth`.
     """
     asked = unpacked("asked")
     if scope is Scope.TREE:
-        tree = _tree(asked, depth=depth)
+        tree = _tree(asked)
         ranked = (
             select(
                 tree.c.n,
                 tree.c.owner,
                 tree.c.provider,
                 tree.c.key,
-                func.row_number().over(partition_by=tree.c.n, order_by=_ordered(paged, tree.c.sort)).label("place"),
+                tree.c.level,
+                func.row_number()
+                .over(partition_by=tree.c.n, order_by=_ordered(paged, tree.c.level, tree.c.sort))
+                .label("place"),
             )
-            .where(_within(paged, None, tree.c.sort))
+            .where(_within(paged, tree.c.level, tree.c.sort))
             .subquery("ranked")
         )
         found = ranked.join(
             CONTAINERS, and_(CONTAINERS.c.owner == ranked.c.owner, CONTAINERS.c.key == ranked.c.key)
         ).outerjoin(DEFINITIONS, _named_by(ranked.c.provider))
         return (
-            select(ranked.c.n, *CONTAINER_COLUMNS)
+            select(ranked.c.n, ranked.c.level, *CONTAINER_COLUMNS)
             .select_from(found)
             .where(ranked.c.place <= bindparam("rows", type_=BigInteger()))
             .order_by(ranked.c.n, ranked.c.place)
@@ -271,7 +275,7 @@ def container_page(scope: Scope, paged: Paged, *, kind: bool = False, depth: boo
     )
     pages = _pages(asked, bound, paged, containers.c.sort)
     return (
-        select(pages.c.n, *CONTAINER_COLUMNS)
+        select(pages.c.n, literal(0, Integer).label("value"), *CONTAINER_COLUMNS)
         .select_from(
             pages.join(CONTAINERS, _among(pages, scope, CONTAINERS, kind=kind)).outerjoin(
                 DEFINITIONS, _named_by(pages.c.c)
@@ -283,11 +287,11 @@ def container_page(scope: Scope, paged: Paged, *, kind: bool = False, depth: boo
 
 
 @cache
-def container_count(scope: Scope, *, kind: bool = False, depth: bool = False) -> Executable:
+def container_count(scope: Scope, *, kind: bool = False) -> Executable:
     """Count containers: the number of the list, and how many."""
     asked = unpacked("asked")
     if scope is Scope.TREE:
-        tree = _tree(asked, depth=depth)
+        tree = _tree(asked)
         return select(tree.c.n, func.count(tree.c.key.distinct())).group_by(tree.c.n)
     return (
         select(asked.c.n, func.count())
@@ -298,14 +302,38 @@ def container_count(scope: Scope, *, kind: bool = False, depth: bool = False) ->
 
 @cache
 def tree_containers() -> Executable:
-    """Read whole trees, their roots left out: the number of the root, then `CONTAINER_COLUMNS`."""
-    tree = _tree(unpacked("asked"), depth=False)
+    """Read trees, their roots left out, in no order: the number of the root, the level, then `CONTAINER_COLUMNS`.
+
+    The parameter `depth` is the last level that is read, the first being 0; `rows` is how many rows are at most.
+    """
+    tree = _tree(unpacked("asked"))
     found = tree.join(CONTAINERS, and_(CONTAINERS.c.owner == tree.c.owner, CONTAINERS.c.key == tree.c.key))
     return (
-        select(tree.c.n, *CONTAINER_COLUMNS)
+        select(tree.c.n, tree.c.level, *CONTAINER_COLUMNS)
         .select_from(found.outerjoin(DEFINITIONS, _named_by(tree.c.provider)))
-        .order_by(tree.c.n, CONTAINERS.c.sort)
+        .limit(bindparam("rows", type_=BigInteger()))
     )
+
+
+@cache
+def containing() -> Executable:
+    """Read what containers lie in, up to the top level, themselves left out: the number, then `CONTAINER_COLUMNS`."""
+    asked = unpacked("asked")
+    first: list[Any] = [asked.c.n, asked.c.a.label("owner"), asked.c.c.label("provider"), CONTAINERS.c.parent_key]
+    above = (
+        select(*first)
+        .join_from(asked, CONTAINERS, and_(CONTAINERS.c.owner == asked.c.a, CONTAINERS.c.key == asked.c.b))
+        .cte("above", recursive=True)
+    )
+    parent = CONTAINERS.alias("parent")
+    # The levels are no part of the rows, so that UNION stops where broken data lead in a circle.
+    above = above.union(
+        select(above.c.n, above.c.owner, above.c.provider, parent.c.parent_key).join_from(
+            above, parent, and_(parent.c.owner == above.c.owner, parent.c.key == above.c.parent_key)
+        )
+    )
+    found = above.join(CONTAINERS, and_(CONTAINERS.c.owner == above.c.owner, CONTAINERS.c.key == above.c.parent_key))
+    return select(above.c.n, *CONTAINER_COLUMNS).select_from(found.outerjoin(DEFINITIONS, _named_by(above.c.provider)))
 
 
 @cache
@@ -377,25 +405,20 @@ def _drawn(asked: FromClause, columns: _Entries, *, owned: bool) -> ColumnElemen
     return and_(*conditions)
 
 
-def _tree(asked: FromClause, *, depth: bool) -> CTE:
-    """Walk down from the containers asked for.
-
-    Without a depth the levels are no part of the rows, so that UNION stops where broken data lead in a circle.
-    """
+def _tree(asked: FromClause) -> CTE:
+    """Walk down from the containers asked for, level by level; the parameter `depth` is the last level."""
     first: list[Any] = [asked.c.n, asked.c.a.label("owner"), asked.c.c.label("provider")]
-    level: list[Any] = [literal(1, Integer).label("depth")] if depth else []
     tree = (
-        select(*first, CONTAINERS.c.key, CONTAINERS.c.sort, *level)
+        select(*first, CONTAINERS.c.key, CONTAINERS.c.sort, literal(0, Integer).label("level"))
         .join_from(asked, CONTAINERS, _in_parent(CONTAINERS, asked.c.a, asked.c.b))
         .cte("tree", recursive=True)
     )
     child = CONTAINERS.alias("child")
-    below = select(tree.c.n, tree.c.owner, tree.c.provider, child.c.key, child.c.sort).join_from(
-        tree, child, _in_parent(child, tree.c.owner, tree.c.key)
+    return tree.union_all(
+        select(tree.c.n, tree.c.owner, tree.c.provider, child.c.key, child.c.sort, tree.c.level + 1)
+        .join_from(tree, child, _in_parent(child, tree.c.owner, tree.c.key))
+        .where(tree.c.level < bindparam("depth", type_=Integer()))
     )
-    if depth:
-        below = below.add_columns(tree.c.depth + 1).where(tree.c.depth < bindparam("depth", type_=Integer()))
-    return tree.union(below)
 
 
 def _in_parent(containers: FromClause, owner: ColumnElement[Any], key: ColumnElement[Any]) -> ColumnElement[bool]:

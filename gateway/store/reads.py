@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import orjson
@@ -43,7 +43,7 @@ from gateway.model.item import Item
 from gateway.model.manifest import ProviderKey
 from gateway.model.owner import InventoryOwner
 from gateway.model.paging import NATURAL, Part, Position, trimmed
-from gateway.model.ports import Fact
+from gateway.model.ports import ENDLESS, Fact
 from gateway.model.positions import moment_of, position_of_total
 from gateway.model.relations import Asked
 from gateway.store.arrays import packed, read_texts, text_array, unpacked
@@ -57,6 +57,7 @@ from gateway.store.lists import (
     catalogue_page,
     container_count,
     container_page,
+    containing,
     item_count,
     item_page,
     passing_values,
@@ -85,6 +86,11 @@ Run: TypeAlias = Callable[[Sequence[Query]], Awaitable[list[Rows]]]
 """Runs statements as of one moment, and gives the rows of each."""
 
 _SORT = attrgetter("sort")
+# The level, and the sort text, of a row of `tree_containers`.
+_BY_LEVEL = itemgetter(1, 2 + CONTAINER_COLUMNS.index(CONTAINERS.c.sort))
+
+DEEPEST = 1_000
+"""How many levels of a tree are walked at most: what goes further is broken, and leads in a circle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,10 +215,50 @@ class Reads:
             if ref in by_ref
         }
 
-    async def below(self, refs: Sequence[ContainerRef]) -> list[Container]:
-        """Give all containers below these, each once, parents before their children."""
-        known, rows = await self._each(tree_containers(), refs, _container_key)
-        return self._containers_once(_owners(known), rows)
+    async def below(
+        self, refs: Sequence[ContainerRef], *, depth: int | None = None, most: int = ENDLESS
+    ) -> list[Container]:
+        """Give the containers below these, each once, parents before their children; of `depth` levels, `most` of them.
+
+        Which ones, where there are more than `most`, is not said.
+        """
+        if depth is not None and depth < 1:
+            return []
+        values = {"depth": DEEPEST if depth is None else min(depth, DEEPEST) - 1, "rows": most}
+        known, rows = await self._each(tree_containers(), refs, _container_key, values)
+        owners = _owners(known)
+        once = {(owners[row[0]], row[2]): row for row in sorted(rows, key=_BY_LEVEL)}
+        return [read_container(self._codec, owner, row[1:]) for (owner, _), row in once.items()]
+
+    async def above(self, refs: Sequence[ContainerRef]) -> list[Container]:
+        """Give all containers that these lie in, at whatever distance, each once, in no order."""
+        known, rows = await self._each(containing(), refs, _container_key)
+        owners = _owners(known)
+        once = {(owners[row[0]], row[1]): row for row in rows}
+        return [read_container(self._codec, owner, row) for (owner, _), row in once.items()]
+
+    async def with_role(self, refs: Sequence[ContainerRef]) -> list[Container]:
+        """Give the containers of an owner that have a role: the `key` of each reference; in no order."""
+        known, rows = await self._each(_WITH_ROLE, refs, _container_key)
+        owners = _owners(known)
+        return [read_container(self._codec, owners[row[0]], row) for row in rows]
+
+    async def inside(self, refs: Sequence[ContainerRef], *, most: int = ENDLESS) -> list[Item]:
+        """Give what lies directly in containers, `most` of it, in no order."""
+        known, rows = await self._each(_INSIDE, refs, _container_key, {"rows": most})
+        owners = _owners(known)
+        return [read_item(self._codec, owners[row[0]], row) for row in rows]
+
+    async def loose(self, ref: OwnerRef) -> list[Item]:
+        """Give the holdings of an owner that lie in no container, in natural order."""
+        _, rows = await self._each(_LOOSE, [ref], _owner_key)
+        return [read_item(self._codec, ref, row) for row in rows]
+
+    async def links_to(self, refs: Sequence[ItemRef]) -> list[Item]:
+        """Give the holdings of the same owners that point at these keys, of items or containers; in no order."""
+        known, rows = await self._each(_LINKS, refs, lambda ref: (owner_text(ref.provider, ref.owner), ref.key))
+        owners = _owners(known)
+        return [read_item(self._codec, owners[row[0]], row) for row in rows]
 
     async def containers_of(self, ref: OwnerRef) -> list[Container]:
         """Give all containers of an owner, in natural order."""
@@ -229,14 +275,14 @@ class Reads:
         for arguments, group in _grouped(asked):
             window = arguments.window
             scope, values = _container_scope(arguments)
-            statement = container_page(scope, Paged.of(window), kind="kind" in values, depth="depth" in values)
+            statement = container_page(scope, Paged.of(window), kind="kind" in values)
             lists: dict[Asked, list[tuple[Position, Container]]] = {one: [] for one in group}
             known, rows = await self._each(statement, group, _asked_key, {**values, **window_values(window)})
             owners = _owners(one.ref for one in known)
             numbered = _numbered([lists[one] for one in known])
             for row in rows:
-                container = read_container(self._codec, owners[row[0]], row)
-                numbered[row[0]].append((Position(NATURAL, 0, container.sort), container))
+                container = read_container(self._codec, owners[row[0]], row[1:])
+                numbered[row[0]].append((Position(NATURAL, row[1], container.sort), container))
             for one, found in lists.items():
                 answer[one] = trimmed(found, window)
         return answer
@@ -246,7 +292,7 @@ class Reads:
         answer = dict.fromkeys(asked, 0)
         for arguments, group in _grouped(asked):
             scope, values = _container_scope(arguments)
-            statement = container_count(scope, kind="kind" in values, depth="depth" in values)
+            statement = container_count(scope, kind="kind" in values)
             known, rows = await self._each(statement, group, _asked_key, values)
             answer.update({known[number]: count for number, count in rows})
         return answer
@@ -509,7 +555,7 @@ def _container_scope(arguments: Any) -> tuple[Scope, dict[str, Any]]:
         case ContainerArguments(kind=kind):
             return Scope.OWNER, {} if kind is None else {"kind": kind.value}
         case DescendantArguments(max_depth=depth):
-            return Scope.TREE, {} if depth is None else {"depth": depth}
+            return Scope.TREE, {"depth": DEEPEST if depth is None else min(depth, DEEPEST) - 1}
         case PageArguments():
             return Scope.CONTAINER, {}
         case other:
@@ -574,6 +620,7 @@ _CONTAINERS = _containers_where(CONTAINERS.c.key == _ASKED.c.b)
 _CHILDREN = _containers_where(CONTAINERS.c.parent_key == _ASKED.c.b)
 _CONTAINERS_OF = _containers_where(true()).order_by(CONTAINERS.c.sort)
 _WITH_CHILDREN = union_all(_CONTAINERS, _CHILDREN)
+_WITH_ROLE = _containers_where(CONTAINERS.c.role == _ASKED.c.b)
 
 _ITEMS = select(_ASKED.c.n, *ITEM_COLUMNS).join_from(
     _ASKED, ITEMS, and_(ITEMS.c.owner == _ASKED.c.a, ITEMS.c.key == _ASKED.c.b)
@@ -599,6 +646,22 @@ _ITEMS_INSIDE = select(_WITHIN_ONCE.c.n, *ITEM_COLUMNS).join_from(
 
 _ITEMS_OF = (
     select(_ASKED.c.n, *ITEM_COLUMNS).join_from(_ASKED, ITEMS, ITEMS.c.owner == _ASKED.c.a).order_by(ITEMS.c.sort)
+)
+
+_INSIDE = (
+    select(_ASKED.c.n, *ITEM_COLUMNS)
+    .join_from(_ASKED, ITEMS, and_(ITEMS.c.owner == _ASKED.c.a, ITEMS.c.container_key == _ASKED.c.b))
+    .limit(bindparam("rows", type_=BigInteger()))
+)
+
+_LOOSE = (
+    select(_ASKED.c.n, *ITEM_COLUMNS)
+    .join_from(_ASKED, ITEMS, and_(ITEMS.c.owner == _ASKED.c.a, ITEMS.c.container_key.is_(None)))
+    .order_by(ITEMS.c.sort)
+)
+
+_LINKS = select(_ASKED.c.n, *ITEM_COLUMNS).join_from(
+    _ASKED, ITEMS, and_(ITEMS.c.owner == _ASKED.c.a, ITEMS.c.linked_key == _ASKED.c.b)
 )
 
 _HELD = select(_ASKED.c.n).where(

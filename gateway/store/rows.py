@@ -32,6 +32,7 @@ ITEM_COLUMNS = [
         "container_key",
         "slot_key",
         "definition_key",
+        "linked_key",
         "name",
         "kind",
         "quantity",
@@ -47,6 +48,7 @@ CONTAINER_COLUMNS = [
     CONTAINERS.c.key,
     CONTAINERS.c.parent_key,
     CONTAINERS.c.kind,
+    CONTAINERS.c.role,
     CONTAINERS.c.name,
     DEFINITIONS.c.name,
     CONTAINERS.c.sort,
@@ -110,6 +112,7 @@ def item_row(item: Item, codec: Codec) -> Row:
             "container_key": item.container_key,
             "slot_key": item.slot_key,
             "definition_key": item.definition_key,
+            "linked_key": item.linked_key,
             "name": name,
             "folded": None if name is None else fold(name),
             "kind": word,
@@ -126,12 +129,12 @@ def item_row(item: Item, codec: Codec) -> Row:
 
 def read_item(codec: Codec, owner: OwnerRef, row: Sequence[Any]) -> Item:
     """Make a holding of a number that is the caller's own business and `ITEM_COLUMNS`."""
-    _, key, container_key, slot_key, definition_key, name, kind, quantity, acquired_at, sort, type_name, details = row
+    _, key, container, slot, definition, linked, name, kind, quantity, acquired_at, sort, type_name, details = row
     if acquired_at is not None:
         acquired_at = moment_of(acquired_at)
     make = codec.makers[type_name]
     # By position, in the order of `COLUMNS`, here and below: names would cost as much again.
-    return make(details, owner, key, container_key, slot_key, definition_key, name, kind, quantity, acquired_at, sort)
+    return make(details, owner, key, container, slot, definition, linked, name, kind, quantity, acquired_at, sort)
 
 
 def container_row(container: Container, codec: Codec) -> Row:
@@ -144,6 +147,7 @@ def container_row(container: Container, codec: Codec) -> Row:
             "key": container.key,
             "parent_key": container.parent_key,
             "kind": container.kind.value,
+            "role": container.role,
             "name": container.name if named else None,
             "definition_key": getattr(container, "definition_key", None),
             "sort": container.sort,
@@ -155,10 +159,10 @@ def container_row(container: Container, codec: Codec) -> Row:
 
 def read_container(codec: Codec, owner: OwnerRef, row: Sequence[Any]) -> Container:
     """Make a container of a number and `CONTAINER_COLUMNS`; without a name it shows its definition's, or its key."""
-    _, key, parent_key, kind, name, definition_name, sort, type_name, details = row
+    _, key, parent_key, kind, role, name, definition_name, sort, type_name, details = row
     if name is None:
         name = key if definition_name is None else definition_name
-    return codec.makers[type_name](details, owner, key, parent_key, _CONTAINER_KINDS[kind], name, sort)
+    return codec.makers[type_name](details, owner, key, parent_key, _CONTAINER_KINDS[kind], role, name, sort)
 
 
 # Half the price of calling the enum.

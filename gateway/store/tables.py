@@ -51,6 +51,7 @@ CONTAINERS = Table(
     Column("key", TEXT, primary_key=True),
     Column("parent_key", TEXT),
     Column("kind", TEXT, nullable=False),
+    Column("role", TEXT),
     Column("name", TEXT),
     Column("definition_key", TEXT),
     Column("sort", TEXT, nullable=False),
@@ -58,6 +59,15 @@ CONTAINERS = Table(
     Column("details", BODY, nullable=False),
     # The key is in it so that a tree is walked in the index alone.
     Index("containers_by_parent", "owner", "parent_key", "sort", "key"),
+)
+
+# Most containers have no role, and most items point at nothing: the indexes have only those that do.
+Index(
+    "containers_by_role",
+    CONTAINERS.c.owner,
+    CONTAINERS.c.role,
+    postgresql_where=CONTAINERS.c.role.is_not(None),
+    sqlite_where=CONTAINERS.c.role.is_not(None),
 )
 
 ITEMS = Table(
@@ -68,6 +78,7 @@ ITEMS = Table(
     Column("container_key", TEXT),
     Column("slot_key", TEXT),
     Column("definition_key", TEXT),
+    Column("linked_key", TEXT),
     Column("name", TEXT),
     Column("folded", TEXT),
     Column("kind", TEXT),
@@ -81,6 +92,14 @@ ITEMS = Table(
     Index("items_by_container", "owner", "container_key", "sort"),
     Index("items_by_owner", "owner", "sort"),
     Index("items_by_definition", "owner", "definition_key", "quantity"),
+)
+
+Index(
+    "items_by_link",
+    ITEMS.c.owner,
+    ITEMS.c.linked_key,
+    postgresql_where=ITEMS.c.linked_key.is_not(None),
+    sqlite_where=ITEMS.c.linked_key.is_not(None),
 )
 
 DEFINITIONS = Table(

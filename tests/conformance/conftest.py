@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.model.manifest import BackendKind, Capability
+from gateway.model.ports import Holder
 from gateway.providers.provider import Provider
 from gateway.registry import PROVIDERS
 from tests.conformance.worlds import WORLDS, World
@@ -47,6 +48,10 @@ class Subject:
     def to(self, key: str) -> dict[str, str]:
         """Give the input for an owner."""
         return {"provider": self.name, "key": key}
+
+    def holder(self, owner: str) -> Holder:
+        """Give the holder of a credential that was made for an owner."""
+        return Holder(owner, self.provider.manifest.credential_parts[0].key)
 
     def declares(self, capability: Capability) -> bool:
         return capability in self.provider.manifest.capabilities[self.backend]

@@ -106,7 +106,7 @@ async def test_what_fits_a_slot_is_told_to_others_for_its_owner(subject: Subject
     gateway, world = subject.dialect.gateway, subject.world
     await seed(gateway, subject.provider, world.other_documents)
     headers = {header(subject.provider): await mint(gateway, subject.provider, world.other_owner)}
-    may_read = subject.provider.rules.may_read(world.other_owner, world.owner)
+    may_read = subject.provider.rules.may_read(subject.holder(world.other_owner), world.owner)
     for owned in (False, True):
         mine = (await subject.ask(ACCEPTS, key=world.slotted, owned=owned)).whole()
         theirs = (await subject.ask(ACCEPTS, key=world.slotted, owned=owned, headers=headers)).whole()

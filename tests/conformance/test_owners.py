@@ -60,7 +60,7 @@ async def test_another_owners_inventory_is_there_only_for_those_who_may_read_it(
     secret = await mint(gateway, subject.provider, world.other_owner)
     headers = {header(subject.provider): secret}
     seen = (await subject.ask(INVENTORY, headers=headers)).whole()
-    may_read = subject.provider.rules.may_read(world.other_owner, world.owner)
+    may_read = subject.provider.rules.may_read(subject.holder(world.other_owner), world.owner)
     assert seen == ((await subject.ask(INVENTORY)).whole() if may_read else {"inventory": None})
     mine = await subject.asked.ask(INVENTORY, headers=headers, owner=subject.to(world.other_owner))
     assert mine.whole()["inventory"]["owner"]["key"] == world.other_owner

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.model.errors import Conflict
-from gateway.model.ports import Grant
+from gateway.model.ports import Grant, Holder
 from gateway.store.store import Store
 from gateway.store.tables import GRANTS
 
@@ -34,7 +34,7 @@ async def add(store: Store, secret: str, label: str, expires_at: datetime | None
 
 async def test_a_grant_is_found_by_its_secret(store: Store) -> None:
     await add(store, "secret", "one", NOW)
-    grant = Grant(owner="Ann.1234", scopes=("account", "inventories"), facts=FACTS, expires_at=NOW)
+    grant = Grant(holder=Holder("Ann.1234", "key"), scopes=("account", "inventories"), facts=FACTS, expires_at=NOW)
     assert await store.grant("guildwars2", "key", "secret", NOW - timedelta(days=1)) == grant
     assert await store.grant("guildwars2", "key", "secret", NOW + timedelta(days=1)) == grant
     for provider, secret in (

@@ -281,10 +281,15 @@ async def test_children_and_trees_are_listed_parents_first(tree: Store) -> None:
     third = [f"hero-3-{number}" for number in range(3)]
     assert await all_containers(tree, children) == direct
     assert await all_containers(tree, below(1)) == direct
-    assert await all_containers(tree, below(2)) == [*direct[:4], *third, *direct[4:]]
-    whole = [*direct[:4], *third[:2], "deep", *third[2:], *direct[4:]]
+    assert await all_containers(tree, below(2)) == [*direct, *third]
+    whole = [*direct, *third, "deep"]
     assert await all_containers(tree, below(None)) == whole
     assert [one.key for one in await tree.below([hero])] == whole
+    assert [one.key for one in await tree.below([hero], depth=2)] == [*direct, *third]
+    assert len(await tree.below([hero], most=2)) == 2
+    assert await tree.below([hero], depth=0) == []
+    deep = [container_ref("deep"), container_ref("hero"), container_ref("nowhere")]
+    assert sorted(one.key for one in await tree.above(deep)) == ["hero", "hero-3", "hero-3-1"]
     assert [one.key for one in (await tree.contents([hero]))[hero].children] == direct
 
 

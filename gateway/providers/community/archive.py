@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import parse_qs, quote, unquote
 
+from gateway.files import Format
 from gateway.model.definition import ItemDefinition
 from gateway.model.errors import InvalidInput, UpstreamInvalid
 from gateway.model.ids import FactRef, OwnerRef
@@ -45,6 +46,9 @@ from gateway.providers.community.types import (
 )
 
 # --- which document it is ---------------------------------------------------------------------------------------------
+
+FORMATS: Mapping[str, Format] = {}
+"""The service's documents are JSON."""
 
 _ROOT = "/v1/"
 _PATH = re.compile(r"v1/community/([^/]+)/inventory(?:/(slots|items|avatar)|/items/([^/]+))?\Z")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -243,6 +243,16 @@ class Local:
         figure = await self._figure(store, owner)
         named = [entry.slot for entry in change.slots] if verb is Capability.ALLOCATE_SLOTS else None
         return payload(figure.lay(), named)
+
+    async def resolve(self, store: Storage, refs: Sequence[ContainerRef]) -> Mapping[ContainerRef, ContainerRef]:
+        """Tell that containers have no other name than their key."""
+        del store, refs
+        return {}
+
+    def sources(self, owner: OwnerRef, change: Any) -> Collection[OwnerRef]:
+        """Tell that nothing is copied from others."""
+        del owner, change
+        return ()
 
     def check(self, verb: Capability, owner: OwnerRef, change: Any) -> None:
         """Refuse what is no user's avatar, and entries that are malformed."""

@@ -126,14 +126,14 @@ class Dialect:
         refresh = _text(await _body(request), "refreshToken")
         session = self._backend.session(Credential(PROVIDER, {"refresh": refresh}))
         try:
-            return _answer({"sessionToken": await session.renew()})
+            return _answer({"sessionToken": await session.renew("session")})
         finally:
             await session.aclose()
 
 
-def routes(backend: Backend, limiter: Limiter | None) -> list[Route]:
+def routes(backend: Backend, limiter: Limiter | None, options: object) -> list[Route]:
     """Make the routes of the dialect, to be mounted under `/rest/community`."""
-    del limiter  # The service tells of no budget.
+    del limiter, options  # The service tells of no budget.
     dialect = Dialect(backend)
     inventory = "/v1/community/{ckey}/inventory"
     table: list[tuple[str, str, Handler]] = [

@@ -15,7 +15,8 @@ from joserfc.jwk import OctKey
 from gateway.model.arguments import ContainerKind
 from gateway.model.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound, Refusal, refuse
 from gateway.model.ids import ME, is_me
-from gateway.model.ports import Minted, Wanted
+from gateway.model.manifest import Capability
+from gateway.model.ports import Holder, Minted, Wanted
 from gateway.model.slot import Slot
 from gateway.providers.community import wire
 from gateway.providers.community.keys import joined, split
@@ -79,7 +80,7 @@ def _check(form: re.Pattern[str], key: str, words: str) -> None:
 TOP_LEVEL = (ContainerKind.AVATAR,)
 """The kinds that an inventory's top level lists."""
 
-RENEWED: Mapping[str, str] = {"refresh": "session"}
+RENEWED: Mapping[str, Collection[str]] = {"refresh": ("session",)}
 """A refresh token is exchanged for a session token."""
 
 _LIVES = {"session": timedelta(minutes=10), "refresh": timedelta(days=30)}
@@ -103,25 +104,26 @@ def lacking(scopes: Sequence[str]) -> Forbidden:
     return Forbidden("The session may not do this.", scopes=tuple(scopes))
 
 
-def own_key(holder: str, key: str) -> str:
+def own_key(holder: Holder, key: str) -> str:
     """Give the holder's own key in the community that `key` names before `me`."""
     community, user = split(key)
     if user is None:
         raise InvalidInput("In which community is told before `me`: `<community>/me`.")
-    own = joined(community, split(holder)[1] or "") if user == ME else key
+    own = joined(community, split(holder.owner)[1] or "") if user == ME else key
     check_owner(own)
     return own
 
 
-def may_read(holder: str, owner: str) -> bool:
+def may_read(holder: Holder, owner: str) -> bool:
     """Say that whoever is signed in may look at anyone."""
     del holder, owner
     return True
 
 
-def may_write(holder: str, owner: str) -> bool:
+def may_write(holder: Holder, owner: str, verb: Capability) -> bool:
     """Say whether it is the holder's own avatar, in whichever community."""
-    return split(holder)[1] == split(owner)[1]
+    del verb
+    return split(holder.owner)[1] == split(owner)[1]
 
 
 def fault_code(part: str | None, *, expired: bool) -> str | None:

@@ -61,7 +61,7 @@ from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKe
 from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import ACCOUNT, InventoryOwner
 from gateway.model.paging import NATURAL, Part, Position, Window, part_of
-from gateway.model.ports import Results, Written
+from gateway.model.ports import Holder, Results, Shown, Written
 from gateway.model.relations import Asked
 from gateway.model.verbs import AllocateSlotsInput, MintAvatarInput
 from gateway.providers.community import rules, wire
@@ -509,7 +509,7 @@ class UpstreamSession:
 
     async def identity(self, key: str) -> str:
         """Give the key of the user whom the session token names; the service has no call that would tell."""
-        return rules.own_key(joined("", await self._user()), key)
+        return rules.own_key(Holder(joined("", await self._user()), "session"), key)
 
     async def _user(self) -> str:
         user = _subject(await self._token())
@@ -520,8 +520,9 @@ class UpstreamSession:
     async def _is_mine(self, user: str) -> bool:
         return _subject(await self._token()) == user
 
-    async def renew(self) -> str:
+    async def renew(self, part: str) -> str:
         """Get a new session token for the refresh token."""
+        del part
         if self._credential.part("refresh") is None:
             raise Unsupported(f"Credentials of {MANIFEST.title} are not renewed, or what renews them is missing.")
         known = self._upstream.token(self._credential)
@@ -822,7 +823,7 @@ class UpstreamSession:
 
     # --- writes -------------------------------------------------------------------------------------------------------
 
-    def assume(self, contents: Sequence[Contents]) -> None:
+    def assume(self, shown: Shown) -> None:
         """Refuse: nothing is simulated here."""
         raise Unsupported("A community's service simulates nothing.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.backends.plain import Plain
+from gateway.model.options import Options
 from gateway.providers.guildwars2 import archive, rest, rules, upstream
 from gateway.providers.guildwars2.manifest import MANIFEST
 from gateway.providers.guildwars2.types import TYPES, GuildWars2Account
@@ -13,8 +14,10 @@ PROVIDER = Provider(
     types=TYPES,
     documents=(),
     owners=(GuildWars2Account,),
+    inputs={},
+    options=Options,
     rules=rules,
-    local=lambda clock, mint_delay: Plain(rules.contents),
+    local=lambda clock, options: Plain(rules.contents),
     archive=archive,
     judge=upstream.judge,
     connect=lambda client, base_urls, keep: upstream.Upstream(client, base_urls["default"], account_cache=keep),

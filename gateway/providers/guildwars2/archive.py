@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
 
+from gateway.files import Format
 from gateway.model.definition import ItemDefinition
 from gateway.model.errors import InvalidInput, UpstreamInvalid
 from gateway.model.ids import FactRef, OwnerRef
@@ -51,6 +52,9 @@ from gateway.providers.guildwars2.wire import (
     storage,
 )
 from gateway.providers.leftovers import leftover
+
+FORMATS: Mapping[str, Format] = {}
+"""The service's documents are JSON."""
 
 T = TypeVar("T")
 

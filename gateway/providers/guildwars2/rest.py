@@ -262,8 +262,9 @@ class Dialect:
         ).handle(call)
 
 
-def routes(backend: Backend, limiter: Limiter | None) -> list[Route]:
+def routes(backend: Backend, limiter: Limiter | None, options: object) -> list[Route]:
     """Make the routes of the dialect, to be mounted under `/rest/guildwars2`."""
+    del options
     dialect = Dialect(backend, limiter)
     table: list[tuple[str, Handler | None, Sequence[str]]] = [
         ("/v2/account", dialect.account, rules.ACCOUNT_SCOPES),

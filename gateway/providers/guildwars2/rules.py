@@ -19,8 +19,9 @@ from gateway.model.container import Container, Contents
 from gateway.model.errors import Forbidden, InvalidInput
 from gateway.model.ids import ME
 from gateway.model.item import Item
+from gateway.model.manifest import Capability
 from gateway.model.owner import CREDENTIAL
-from gateway.model.ports import Minted, Wanted
+from gateway.model.ports import Holder, Minted, Wanted
 from gateway.model.relations import bare
 from gateway.model.slot import Slot
 from gateway.providers.guildwars2 import wire
@@ -292,25 +293,26 @@ def mint(wanted: Wanted) -> Minted:
     return Minted(secret=secret, label=token_id, facts=facts, expires_at=wanted.expires_at)
 
 
-RENEWED: Mapping[str, str] = {}
-"""Which part of a credential is made anew in exchange for which: none."""
+RENEWED: Mapping[str, Collection[str]] = {}
+"""Which parts of a credential are made in exchange for which: none."""
 
 
-def own_key(holder: str, key: str) -> str:
+def own_key(holder: Holder, key: str) -> str:
     """Give the account of the holder of a key; InvalidInput for what can be no key at all."""
     if key != ME:
         check_owner(key)
-    return holder
+    return holder.owner
 
 
-def may_read(holder: str, owner: str) -> bool:
+def may_read(holder: Holder, owner: str) -> bool:
     """Say whether it is the holder's own account: a key tells of no other."""
-    return holder == owner
+    return holder.owner == owner
 
 
-def may_write(holder: str, owner: str) -> bool:
+def may_write(holder: Holder, owner: str, verb: Capability) -> bool:
     """Say whether it is the holder's own account, though nothing can be written."""
-    return holder == owner
+    del verb
+    return holder.owner == owner
 
 
 def fault_code(part: str | None, *, expired: bool) -> str | None:

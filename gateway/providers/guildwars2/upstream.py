@@ -36,7 +36,7 @@ from gateway.model.loader import Loader, each
 from gateway.model.manifest import BackendKind, Capability, Manifest, ProviderKey
 from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import ACCOUNT, CREDENTIAL, InventoryOwner
-from gateway.model.ports import Holdings, Results, Written
+from gateway.model.ports import Holder, Holdings, Results, Shown, Written
 from gateway.model.relations import Asked
 from gateway.providers.guildwars2 import rules, wire
 from gateway.providers.guildwars2.catalogue import ENDPOINTS, Endpoint
@@ -375,10 +375,11 @@ class UpstreamSession:
 
     async def identity(self, key: str) -> str:
         """Give the account's name; asked once of the service, then known by the credential's hash."""
-        return rules.own_key(await self._account(), key)
+        return rules.own_key(Holder(await self._account(), "key"), key)
 
-    async def renew(self) -> str:
+    async def renew(self, part: str) -> str:
         """Refuse: keys of the service are not renewed."""
+        del part
         raise Unsupported("Keys of Guild Wars 2 are not renewed.")
 
     async def _account(self) -> str:
@@ -718,7 +719,7 @@ class UpstreamSession:
         """Refuse: the service is read-only."""
         raise Unsupported("Guild Wars 2 is read-only.")
 
-    def assume(self, contents: Sequence[Contents]) -> None:
+    def assume(self, shown: Shown) -> None:
         """Refuse: nothing is simulated here."""
         raise Unsupported("Guild Wars 2 is read-only.")
 

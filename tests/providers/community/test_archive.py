@@ -235,7 +235,7 @@ async def test_a_gateway_serves_the_demo_that_it_was_given(tmp_path: Path) -> No
     async with local(PROVIDER, f"sqlite:///{tmp_path / 'store.db'}") as asked:
         store = asked.gateway.store
         ref = ContainerRef(PROVIDER.key, USER, "avatar")
-        contents = (await PROVIDER.local(lambda: NOW, 0.0).contents(store, [ref]))[ref]
+        contents = (await PROVIDER.local(lambda: NOW, PROVIDER.options()).contents(store, [ref]))[ref]
         assert isinstance(contents, CommunityContents)
         lying = {slot.key: slot.item_key for slot in contents.slots or ()}
         assert lying == {

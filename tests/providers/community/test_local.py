@@ -344,7 +344,7 @@ async def test_a_mint_is_pending_until_its_time_has_come(tmp_path: Path) -> None
     def clock() -> datetime:
         return moment[0]
 
-    found = settings(url, providers={"community": ProviderSettings(mint_delay=60)})
+    found = settings(url, providers={"community": ProviderSettings.model_validate({"mint_delay": 60})})
     async with running(found, clock=clock) as asked:
         payload = (await asked.ask(MINT, input={"container": AVATAR, "blockchain": "base"})).whole()["mintAvatar"]
         assert payload["errors"] == []

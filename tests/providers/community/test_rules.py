@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gateway.model.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refusal
 from gateway.model.ids import OwnerRef, decode_id
-from gateway.model.ports import Wanted
+from gateway.model.manifest import Capability
+from gateway.model.ports import Holder, Wanted
 from gateway.providers.community import rules, wire
 from gateway.providers.community.ledger import LocalLedger
 from gateway.providers.community.rules import Order, Stock
@@ -30,6 +31,7 @@ from gateway.providers.community.types import (
 from gateway.providers.community.verbs import changed
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+U_1 = Holder("nova/u_1", "session")
 BEFORE = NOW - timedelta(days=1)
 SLOTS = [CommunitySlot(id=f"s{at}", key=f"s{at}", name=f"Slot {at}", order=at) for at in range(5)]
 ITEMS = [f"i{at}" for at in range(4)]
@@ -280,13 +282,13 @@ def test_keys_have_their_form() -> None:
     ):
         with pytest.raises(InvalidInput):
             rules.check_owner(key)
-    assert rules.own_key("nova/u_1", "nebula/me") == "nebula/u_1"
+    assert rules.own_key(U_1, "nebula/me") == "nebula/u_1"
     for key in ("me", "/me", "a/b/me"):
         with pytest.raises(InvalidInput):
-            rules.own_key("nova/u_1", key)
-    assert rules.may_write("nova/u_1", "nebula/u_1")
-    assert not rules.may_write("nova/u_1", "nova/u_2")
-    assert not rules.may_write("nova/u_1", "nova")
+            rules.own_key(U_1, key)
+    assert rules.may_write(U_1, "nebula/u_1", Capability.ALLOCATE_SLOTS)
+    assert not rules.may_write(U_1, "nova/u_2", Capability.ALLOCATE_SLOTS)
+    assert not rules.may_write(U_1, "nova", Capability.ALLOCATE_SLOTS)
 
 
 def wanted(**more: Any) -> Wanted:

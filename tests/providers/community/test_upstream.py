@@ -360,10 +360,10 @@ async def test_a_session_is_made_anew_when_asked(service: Service) -> None:
     async with fronted(service) as far:
         backend = far.gateway.backends["community"]
         session = backend.session(Credential("community", {"refresh": REFRESHING}))
-        assert await session.renew() == jwt("made-1", sub="u_1")
-        assert await session.renew() == jwt("made-2", sub="u_1")
+        assert await session.renew("session") == jwt("made-1", sub="u_1")
+        assert await session.renew("session") == jwt("made-2", sub="u_1")
         with pytest.raises(Unsupported):
-            await backend.session(Credential("community", {"session": SESSION})).renew()
+            await backend.session(Credential("community", {"session": SESSION})).renew("session")
     assert len(service.requests) == 2
 
 

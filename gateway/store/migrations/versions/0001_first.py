@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("key", TEXT, primary_key=True),
         sa.Column("parent_key", TEXT),
         sa.Column("kind", TEXT, nullable=False),
+        sa.Column("role", TEXT),
         sa.Column("name", TEXT),
         sa.Column("definition_key", TEXT),
         sa.Column("sort", TEXT, nullable=False),
@@ -42,6 +43,8 @@ def upgrade() -> None:
         sa.Column("details", sa.String(), nullable=False),
     )
     op.create_index("containers_by_parent", "containers", ["owner", "parent_key", "sort", "key"])
+    told = sa.text("role IS NOT NULL")
+    op.create_index("containers_by_role", "containers", ["owner", "role"], postgresql_where=told, sqlite_where=told)
     op.create_table(
         "items",
         sa.Column("owner", TEXT, primary_key=True),
@@ -49,6 +52,7 @@ def upgrade() -> None:
         sa.Column("container_key", TEXT),
         sa.Column("slot_key", TEXT),
         sa.Column("definition_key", TEXT),
+        sa.Column("linked_key", TEXT),
         sa.Column("name", TEXT),
         sa.Column("folded", TEXT),
         sa.Column("kind", TEXT),
@@ -63,6 +67,8 @@ def upgrade() -> None:
     op.create_index("items_by_container", "items", ["owner", "container_key", "sort"])
     op.create_index("items_by_owner", "items", ["owner", "sort"])
     op.create_index("items_by_definition", "items", ["owner", "definition_key", "quantity"])
+    told = sa.text("linked_key IS NOT NULL")
+    op.create_index("items_by_link", "items", ["owner", "linked_key"], postgresql_where=told, sqlite_where=told)
     op.create_table(
         "definitions",
         sa.Column("provider", TEXT, primary_key=True),

@@ -1,0 +1,11 @@
+"""Options: what may be set of one provider alone."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """A provider's own settings: none, unless a subclass has some. A name that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -8,8 +8,11 @@ from types import MappingProxyType
 from gateway.providers.community import PROVIDER as COMMUNITY
 from gateway.providers.guildwars2 import PROVIDER as GUILDWARS2
 from gateway.providers.provider import Provider
+from gateway.providers.secondlife import PROVIDER as SECONDLIFE
 
-PROVIDERS: Mapping[str, Provider] = MappingProxyType({provider.key: provider for provider in (GUILDWARS2, COMMUNITY)})
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {provider.key: provider for provider in (GUILDWARS2, COMMUNITY, SECONDLIFE)}
+)
 """The providers by key, in the order in which they are shown."""
 
 STORED = tuple(kind for provider in PROVIDERS.values() for kind in (*provider.types, *provider.documents))

@@ -12,7 +12,7 @@ from strawberry.types.info import Info
 from gateway.api.context import Context
 from gateway.model import verbs
 from gateway.model.arguments import check_count
-from gateway.model.change import ChangePayload, change_error
+from gateway.model.change import ChangeError, ChangePayload, change_error
 from gateway.model.errors import Forbidden, InvalidInput, Refusal
 from gateway.model.ids import CONTAINER, ITEM, OwnerRef, decode_id
 from gateway.model.manifest import Capability, ProviderKey
@@ -39,6 +39,7 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
         await context.loaders.forget(owner.provider)
         done = await context.loaders.session(owner.provider).write(verb, owner, given)
         made.changes = done.changes
+        made.errors += [_shown(fault, owner) for fault in done.refused]
         for name, value in done.shown.parts.items():
             setattr(made, name, value)
         context.loaders.hold(done.shown.contents)
@@ -50,9 +51,7 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
         if isinstance(error, Forbidden) and error.path is None:
             # Whose it is, is told by the first id, or by the owner that is named.
             error.at(next((name for name, _ in _ids(given)), "owner"))
-        made.errors += [
-            change_error(fault, ProviderKey(provider), owner=owner.owner if owner else None) for fault in error.all
-        ]
+        made.errors += [_shown(fault, owner or OwnerRef(provider, "")) for fault in error.all]
     finally:
         # Whatever became of the write: what was read before it may no longer hold.
         if owner is not None:
@@ -61,6 +60,10 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
         # There is nothing to read of it: what the payload shows further down is what would be there.
         context.loaders.session(owner.provider).assume(done.shown)
     return made
+
+
+def _shown(fault: Refusal, owner: OwnerRef) -> ChangeError:
+    return change_error(fault, ProviderKey(owner.provider), owner=owner.owner or None)
 
 
 _COPIES = (Capability.COPY_CONTAINERS, Capability.COPY_ITEMS, Capability.COPY_CONTENTS)
@@ -115,6 +118,8 @@ _LONGEST_NAME = 200
 
 def _check(given: Any) -> None:
     """Raise InvalidInput for lists that are too long, and for a transaction id that cannot be one."""
+    for listed in ("ids", "items", "links", "containers"):
+        check_count(listed, getattr(given, listed, None) or ())
     name = given.transaction_id
     if isinstance(name, str) and not (0 < len(name) <= _LONGEST_NAME and name.isprintable()):
         raise InvalidInput(f"`transactionId` is a text of 1 to {_LONGEST_NAME} characters.").at("transactionId")

@@ -149,7 +149,8 @@ class LocalSession:
 
     async def _granted(self, part: CredentialPart, secret: str) -> Grant:
         """Look up what a part of the credential allows, or allowed until it expired."""
-        grant = await self._store.grant(self._backend.manifest.key, part.key, secret, self._backend.clock())
+        own = self._rules.secret(part.key, secret)
+        grant = await self._store.grant(self._backend.manifest.key, part.key, own, self._backend.clock())
         if grant is None:
             raise self._unauthenticated("is not accepted here", part)
         return grant

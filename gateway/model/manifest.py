@@ -122,6 +122,7 @@ class Manifest:
     """All that is declared of one provider; `Guarded` alone enforces it, the schema and the docs show it.
 
     `base_urls` maps a host's name (`default` where there is one) to the service's public address.
+    `credential_hosts` are the hosts that a credential which is an address may lie on, each with those below it.
     `scopes` are the permissions that a credential made for our own dialect may carry.
     """
 
@@ -132,6 +133,7 @@ class Manifest:
     credential_parts: tuple[CredentialPart, ...]
     scopes: tuple[str, ...]
     base_urls: Mapping[str, str]
+    credential_hosts: tuple[str, ...]
     kinds: tuple[Kind, ...]
 
     @property

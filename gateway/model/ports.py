@@ -14,7 +14,7 @@ from gateway.model.change import ChangeSet
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
-from gateway.model.errors import Forbidden, GatewayError, Internal
+from gateway.model.errors import Forbidden, GatewayError, Internal, Refusal
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.manifest import BackendKind, Capability, Manifest
@@ -288,6 +288,10 @@ class Rules(Protocol):
         """Say whether the holder of a credential may do this to an owner's inventory."""
         ...
 
+    def secret(self, part: str, sent: str) -> str:
+        """Give the secret that a caller sends as a part of a credential, which may stand within something longer."""
+        ...
+
     def fault_code(self, part: str | None, *, expired: bool) -> str | None:
         """Give the service's own word for a credential's part that is unknown or has expired; None, for none at all."""
         ...
@@ -449,10 +453,14 @@ class Shown:
 
 @dataclass(slots=True, kw_only=True)
 class Written:
-    """What a verb did, and what its payload shows of it."""
+    """What a verb did, and what its payload shows of it.
+
+    Where lists are not done as a whole, `refused` are the entries that were not done, each with its path.
+    """
 
     changes: ChangeSet
     shown: Shown
+    refused: Sequence[Refusal] = ()
 
 
 class Local(Protocol):

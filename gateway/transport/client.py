@@ -80,7 +80,7 @@ class Client:
         return await self.send(request, partition=partition)
 
     async def send(self, request: httpx.Request, *, partition: str) -> httpx.Response:
-        """Send any request; only GET, HEAD and OPTIONS are ever sent twice."""
+        """Send any request; only GET, HEAD, OPTIONS and those that are "repeatable" are ever sent twice."""
         request.extensions["partition"] = partition
         try:
             return await self._layers.handle_async_request(request)

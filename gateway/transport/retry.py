@@ -7,7 +7,7 @@ import stamina
 import stamina.instrumentation
 
 from gateway.model.deadline import time_left
-from gateway.model.errors import GatewayError
+from gateway.model.errors import GatewayError, OutcomeUnknown
 from gateway.transport.errors import SAFE_METHODS, CircuitOpen
 
 # By default stamina writes a log line for each retry. Nothing else in the process uses it.
@@ -16,6 +16,9 @@ stamina.instrumentation.set_on_retry_hooks(())
 
 class Retrying(httpx.AsyncBaseTransport):
     """Repeat GET, HEAD and OPTIONS that fail with a retryable error, up to `attempts` times in all.
+
+    Of other requests only those whose `extensions` say that they are "repeatable" are sent again, also where it is not
+    known whether they were done: the service tells a repeat from the first time. `extensions` then say "repeated".
 
     Waits grow from `wait_initial` seconds to `wait_max` with up to `wait_jitter` added, and are never shorter than the
     error's `retry_after`. The last error is raised at once where a wait does not fit into the time left, is longer
@@ -45,7 +48,7 @@ class Retrying(httpx.AsyncBaseTransport):
             return await self._inner.handle_async_request(request)
         except GatewayError as error:
             attempts: int = request.extensions.get("attempts") or self._attempts
-            if attempts <= 1 or request.method not in SAFE_METHODS or not _passing(error):
+            if attempts <= 1 or not _may_repeat(request) or not _passing(error, request):
                 raise
             failed = error
         return await self._again(request, failed, attempts)
@@ -54,7 +57,7 @@ class Retrying(httpx.AsyncBaseTransport):
         next_wait = 0.0
 
         def worth(error: Exception) -> bool | float:
-            if not isinstance(error, GatewayError) or not _passing(error):
+            if not isinstance(error, GatewayError) or not _passing(error, request):
                 return False
             # Without an asked-for wait it is stamina's, which is at most this.
             wait = max(next_wait + self._wait_jitter, error.retry_after or 0.0)
@@ -77,9 +80,15 @@ class Retrying(httpx.AsyncBaseTransport):
                     # The first attempt was made before stamina came in, whose bookkeeping costs a third of a call.
                     first, failed = failed, None
                     raise first
+                request.extensions["repeated"] = True
                 return await self._inner.handle_async_request(request)
         raise AssertionError("stamina ends with a result or an error")
 
 
-def _passing(error: GatewayError) -> bool:
-    return error.retryable and not isinstance(error, CircuitOpen)
+def _may_repeat(request: httpx.Request) -> bool:
+    return request.method in SAFE_METHODS or bool(request.extensions.get("repeatable"))
+
+
+def _passing(error: GatewayError, request: httpx.Request) -> bool:
+    lost = isinstance(error, OutcomeUnknown) and bool(request.extensions.get("repeatable"))
+    return lost or (error.retryable and not isinstance(error, CircuitOpen))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.model.manifest import Capability
-from tests.conformance.conftest import Subject
+from tests.conformance.conftest import Subject, needs
 
 CONTAINER = """query($owner: OwnerInput!, $key: String!) { inventory(owner: $owner) { container(key: $key) {
   __typename id key name kind capacity freeSlots version parent { id key } inventory { id }
@@ -19,15 +19,16 @@ async def container(subject: Subject, key: str) -> Any:
     return (await subject.ask(CONTAINER, key=key)).whole()["inventory"]["container"]
 
 
+@needs(Capability.SLOTS)
 async def test_slots_are_in_order_and_agree_with_capacity(subject: Subject) -> None:
     found = await container(subject, subject.world.slotted)
-    assert subject.declares(Capability.SLOTS)
     assert [slot["index"] for slot in found["slots"]] == list(range(found["capacity"]))
     empty = [slot for slot in found["slots"] if slot["item"] is None]
     assert empty
     assert len(empty) == found["freeSlots"]
 
 
+@needs(Capability.SLOTS)
 async def test_links_between_containers_slots_and_items_agree(subject: Subject) -> None:
     found = await container(subject, subject.world.slotted)
     filled = [slot for slot in found["slots"] if slot["item"] is not None]
@@ -102,6 +103,7 @@ async def test_depth_bounds_the_tree(subject: Subject) -> None:
     assert answer.codes == ["INVALID_INPUT"]
 
 
+@needs(Capability.SLOTS)
 async def test_the_version_changes_with_the_content(subject: Subject) -> None:
     found = await container(subject, subject.world.slotted)
     before, lying = found["version"], found["items"]["nodes"][0]["key"]

@@ -85,7 +85,7 @@ async def test_filters_keep_what_fits_and_nothing_else(subject: Subject) -> None
         ({"kinds": []}, lambda _: False),
         ({"rarities": rarities}, lambda item: item["definition"] and item["definition"]["rarity"] in rarities),
         (
-            {"definitionKeys": [subject.world.definition]},
+            {"definitionKeys": [subject.world.definition or "x"]},
             lambda item: item["definition"] and item["definition"]["key"] == subject.world.definition,
         ),
         ({"text": text.upper()}, lambda item: text.casefold() in (item["name"] or "").casefold()),

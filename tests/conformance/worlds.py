@@ -24,6 +24,39 @@ class Dressing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Folders:
+    """Folders that can be written to, by key, and things in them."""
+
+    root: str
+    folder: str
+    """An ordinary folder with items and a child."""
+    items: tuple[str, ...]
+    """What lies directly in it."""
+    child: str
+    """The child, which holds an item."""
+    empty: str
+    """An ordinary folder with nothing in it."""
+    linked: str
+    """An item that links elsewhere point at."""
+    links: str
+    """A folder of links, one of them to `linked`."""
+    link: str
+    """That link."""
+    fixed: str
+    """An item that cannot be copied."""
+    guarded: str
+    """A folder that cannot be renamed, moved or deleted."""
+    special: str
+    """The name of a special folder that stands."""
+    missing: str
+    """The name of a special folder that does not."""
+    library: tuple[str, str]
+    """The key of an owner whose folders may be copied, and one of those folders."""
+    unknown: str
+    """A key that is of nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
     """An owner of a provider's bundled samples, and keys to ask for."""
 
@@ -40,18 +73,21 @@ class World:
     unknown_container: str
     malformed_containers: tuple[str, ...]
     slotted: str
-    """A container with slots, some of them empty."""
+    """A container that things lie in, with slots, some of them empty, where there are slots."""
     nested: str | None
     """A container with child containers; None where there are none."""
-    definition: str
-    """A definition that the owner holds."""
+    definition: str | None
+    """A definition that the owner holds; None where things have no definitions."""
     unheld: str
     """A definition that the owner does not hold."""
     unknown_definition: str
     malformed_definitions: tuple[str, ...]
     text: str
     """Text in the name of some but not all items."""
+    is_named: bool = True
+    """Whether owners have names."""
     dressing: Dressing | None = None
+    folders: Folders | None = None
     gaps: dict[str, str] = field(default_factory=dict[str, str])
     """Tests that fail strictly, with the reason; by name and backend, such as `test_x[sqlite]`."""
 
@@ -99,6 +135,48 @@ WORLDS = {
             unfitting="nova/i_boots",
             unowned="nova/i_gloves",
             blockchain="base",
+        ),
+    ),
+    "secondlife": World(
+        owner="aaaaaaaa-0000-4000-8000-00000000000a",
+        others=("library",),
+        unknown_owner="aaaaaaaa-0000-4000-8000-0000000000ff",
+        other_owner="aaaaaaaa-0000-4000-8000-00000000000c",
+        other_documents={
+            "category_id": "11111111-0000-4000-8000-00000000c001",
+            "parent_id": "00000000-0000-0000-0000-000000000000",
+            "agent_id": "aaaaaaaa-0000-4000-8000-00000000000c",
+            "name": "My Inventory",
+            "type_default": 8,
+            "version": 1,
+            "_embedded": {"items": {}, "links": {}, "categories": {}},
+        },
+        malformed_owners=("", "Library", "aaaaaaaa-0000-4000-8000-00000000000A", "x" * 300),
+        unknown_container="11111111-0000-4000-8000-0000000000ff",
+        malformed_containers=("", "nowhere", "11111111-0000-4000-8000-00000000000A", "root/x"),
+        slotted="11111111-0000-4000-8000-000000000006",
+        nested="11111111-0000-4000-8000-000000000005",
+        definition=None,
+        unheld="x",
+        unknown_definition="x",
+        malformed_definitions=("", "x"),
+        text="hat",
+        is_named=False,
+        folders=Folders(
+            root="11111111-0000-4000-8000-000000000001",
+            folder="11111111-0000-4000-8000-000000000006",
+            items=("22222222-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000004"),
+            child="11111111-0000-4000-8000-000000000007",
+            empty="11111111-0000-4000-8000-000000000008",
+            linked="22222222-0000-4000-8000-000000000001",
+            links="11111111-0000-4000-8000-000000000046",
+            link="44444444-0000-4000-8000-000000000001",
+            fixed="22222222-0000-4000-8000-000000000004",
+            guarded="11111111-0000-4000-8000-000000000005",
+            special="trash",
+            missing="inbox",
+            library=("library", "11111111-0000-4000-8000-000000000902"),
+            unknown="11111111-0000-4000-8000-0000000000ff",
         ),
     ),
 }

@@ -32,5 +32,6 @@ MANIFEST = Manifest(
     scopes=(),
     # Its document leaves the host blank: it must be set.
     base_urls={"default": ""},
+    credential_hosts=(),
     kinds=(),
 )

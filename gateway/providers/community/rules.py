@@ -126,6 +126,12 @@ def may_write(holder: Holder, owner: str, verb: Capability) -> bool:
     return split(holder.owner)[1] == split(owner)[1]
 
 
+def secret(part: str, sent: str) -> str:
+    """Tell that what is sent is the secret itself."""
+    del part
+    return sent
+
+
 def fault_code(part: str | None, *, expired: bool) -> str | None:
     """Give the service's name of what is wrong with a token."""
     if not expired:

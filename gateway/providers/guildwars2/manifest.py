@@ -43,6 +43,7 @@ MANIFEST = Manifest(
         "wvw",
     ),
     base_urls={"default": "https://api.guildwars2.com"},
+    credential_hosts=(),
     kinds=tuple(
         Kind(key=key, title=title)
         for key, title in (

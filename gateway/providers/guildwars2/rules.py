@@ -315,6 +315,12 @@ def may_write(holder: Holder, owner: str, verb: Capability) -> bool:
     return holder.owner == owner
 
 
+def secret(part: str, sent: str) -> str:
+    """Tell that what is sent is the secret itself."""
+    del part
+    return sent
+
+
 def fault_code(part: str | None, *, expired: bool) -> str | None:
     """Tell that the service has no words of its own for keys that are no good."""
     del part, expired

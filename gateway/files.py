@@ -79,7 +79,7 @@ def documents(
 def _read(known: Format, number: int, data: bytes) -> Line:
     """Read a document in another form; it may hold anything, as what it holds was not looked for."""
     try:
-        return Line(number, known.read(data), suspect=True)
+        return Line(number, known.read(data.lstrip()), suspect=True)
     except Malformed as error:
         return Line(number, fault=str(error))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
@@ -76,7 +76,7 @@ async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
         return await context.loaders.owner(given.owner.provider.value, given.owner.key)
     owners: dict[OwnerRef, None] = {}
     sources: dict[OwnerRef, None] = {}
-    for name, node_id in _ids(given):
+    for name, node_id in _ids(dataclasses.replace(given, if_match=None)):
         kind, ref = decode_id(node_id)
         wanted = _KINDS.get(name) or ((CONTAINER,) if verb.value.endswith("Containers") else (ITEM,))
         if kind not in wanted:
@@ -90,9 +90,25 @@ async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
     if not owners:
         raise InvalidInput("Nothing is named.")
     (owner, *others) = owners
-    if others or len(sources) > 1 or any(source.provider != owner.provider for source in sources):
+    # What a write is conditional on may be what it copies, or where to.
+    held = _conditions(given.if_match or ())
+    strange = any(source.provider != owner.provider for source in sources) or not held <= {owner, *sources}
+    if others or strange or len(sources) > 1:
         raise _invalid("All ids must be of one inventory.", owner.provider)
     return owner
+
+
+def _conditions(if_match: Sequence[verbs.ContainerVersionInput]) -> set[OwnerRef]:
+    """Tell whose containers a write is conditional on."""
+    found: set[OwnerRef] = set()
+    for condition in if_match:
+        kind, ref = decode_id(condition.container)
+        if kind != CONTAINER:
+            raise _invalid(f"An id in `ifMatch` is of another kind: {kind}, not {CONTAINER}.", ref.provider).at(
+                "ifMatch"
+            )
+        found.add(OwnerRef(ref.provider, cast("Any", ref).owner))
+    return found
 
 
 def _invalid(message: str, provider: str) -> InvalidInput:
@@ -118,8 +134,6 @@ _LONGEST_NAME = 200
 
 def _check(given: Any) -> None:
     """Raise InvalidInput for lists that are too long, and for a transaction id that cannot be one."""
-    for listed in ("ids", "items", "links", "containers"):
-        check_count(listed, getattr(given, listed, None) or ())
     name = given.transaction_id
     if isinstance(name, str) and not (0 < len(name) <= _LONGEST_NAME and name.isprintable()):
         raise InvalidInput(f"`transactionId` is a text of 1 to {_LONGEST_NAME} characters.").at("transactionId")

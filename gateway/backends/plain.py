@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from gateway.model.change import ChangeSet
 from gateway.model.container import Container, Contents
 from gateway.model.errors import Unsupported
 from gateway.model.ids import ContainerRef, FactRef, OwnerRef, SlotRef
@@ -60,6 +61,7 @@ class Plain:
         del store, owner, change
         raise Unsupported(f"`{verb.value}` is not supported here.")
 
-    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Shown:
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any, changes: ChangeSet) -> Shown:
         """Refuse every verb."""
+        del changes
         return (await self.write(store, verb, owner, change)).shown

@@ -83,9 +83,9 @@ class Remembered:
         """Give what lies directly in containers."""
         return await self._store.inside(refs, most=most)
 
-    async def loose(self, ref: OwnerRef) -> Sequence[Item]:
+    async def loose(self, ref: OwnerRef, *, most: int = ENDLESS) -> Sequence[Item]:
         """Give what lies in no container."""
-        return await self._store.loose(ref)
+        return await self._store.loose(ref, most=most)
 
     async def links_to(self, refs: Sequence[ItemRef]) -> Sequence[Item]:
         """Give what points at these keys."""

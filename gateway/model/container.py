@@ -76,6 +76,9 @@ class Container(Node):
 
         return Inventory(owner_ref=self.owner)
 
+    def follow(self, before: Container) -> None:
+        """Take into account what stood in this one's place, which an import replaces; most have nothing to."""
+
     @property
     def ref(self) -> ContainerRef:
         """The reference of this container."""

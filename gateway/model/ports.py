@@ -374,8 +374,8 @@ class Reader(Protocol):
         """Give what lies directly in containers, `most` of it, in no order."""
         ...
 
-    async def loose(self, ref: OwnerRef) -> Sequence[Item]:
-        """Give the holdings of an owner that lie in no container, in natural order."""
+    async def loose(self, ref: OwnerRef, *, most: int = ENDLESS) -> Sequence[Item]:
+        """Give the holdings of an owner that lie in no container, in natural order, `most` of them."""
         ...
 
     async def links_to(self, refs: Sequence[ItemRef]) -> Sequence[Item]:
@@ -407,6 +407,10 @@ class Writing(Storage, Protocol):
 
     async def put_facts(self, facts: Iterable[Fact]) -> None:
         """Make or replace documents about owners."""
+        ...
+
+    async def put_owner(self, owner: InventoryOwner) -> None:
+        """Make or update an owner; a name that was told before stays where none is told now."""
         ...
 
     async def put_containers(self, containers: Iterable[Container]) -> None:
@@ -501,8 +505,8 @@ class Local(Protocol):
         """Carry out a verb, within the transaction; `change` is its input, whose shared part is seen to already."""
         ...
 
-    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Shown:
-        """Give what a verb's payload shows, as it stands now: it was carried out before."""
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any, changes: ChangeSet) -> Shown:
+        """Give what a verb's payload shows, as it stands now: it was carried out before, and did these changes."""
         ...
 
 

@@ -249,9 +249,9 @@ class Reads:
         owners = _owners(known)
         return [read_item(self._codec, owners[row[0]], row) for row in rows]
 
-    async def loose(self, ref: OwnerRef) -> list[Item]:
-        """Give the holdings of an owner that lie in no container, in natural order."""
-        _, rows = await self._each(_LOOSE, [ref], _owner_key)
+    async def loose(self, ref: OwnerRef, *, most: int = ENDLESS) -> list[Item]:
+        """Give the holdings of an owner that lie in no container, in natural order, `most` of them."""
+        _, rows = await self._each(_LOOSE, [ref], _owner_key, {"rows": most})
         return [read_item(self._codec, ref, row) for row in rows]
 
     async def links_to(self, refs: Sequence[ItemRef]) -> list[Item]:
@@ -658,6 +658,7 @@ _LOOSE = (
     select(_ASKED.c.n, *ITEM_COLUMNS)
     .join_from(_ASKED, ITEMS, and_(ITEMS.c.owner == _ASKED.c.a, ITEMS.c.container_key.is_(None)))
     .order_by(ITEMS.c.sort)
+    .limit(bindparam("rows", type_=BigInteger()))
 )
 
 _LINKS = select(_ASKED.c.n, *ITEM_COLUMNS).join_from(

@@ -272,6 +272,7 @@ class _Import:
                 await self._touch(root.owner, containers=new, items=len(items))
                 # A container that came before may lie below this one, or be it.
                 await self._flush()
+                await self._follow([root, *children])
                 await self._writer.replace(record)
             case Stock(owner=ref, items=items, found=found):
                 await self._touch(ref, items=len(items) + len(found))
@@ -300,6 +301,14 @@ class _Import:
                 totals[word] += count
             await self._writer.record(ref, "import", counts, at=self._now)
         return totals
+
+    async def _follow(self, containers: Sequence[Container]) -> None:
+        """Let containers know what stood in their place, if they want to; most do not, and shall not pay for it."""
+        if type(containers[0]).follow is not Container.follow:
+            known = await self._writer.containers([container.ref for container in containers])
+            for container in containers:
+                if (before := known.get(container.ref)) is not None:
+                    container.follow(before)
 
     def _new(self, ref: OwnerRef | ContainerRef) -> int:
         """Count a thing once, however many records are about it."""

@@ -17,6 +17,10 @@ _ZLIB = 15
 _RAW_DEFLATE = -15
 
 
+class TooLong(UpstreamInvalid):
+    """A body that is longer than it may be."""
+
+
 class Body:
     """Collect one body of at most `limit` bytes, counted both as sent and as decoded.
 
@@ -105,5 +109,5 @@ def _wbits(encoding: str) -> int:
             raise UpstreamInvalid("the service's answer is encoded in a way that was not asked for")
 
 
-def _too_long() -> UpstreamInvalid:
-    return UpstreamInvalid("the service's answer is too long")
+def _too_long() -> TooLong:
+    return TooLong("the service's answer is too long")

@@ -7,7 +7,7 @@ import stamina
 import stamina.instrumentation
 
 from gateway.model.deadline import time_left
-from gateway.model.errors import GatewayError, OutcomeUnknown
+from gateway.model.errors import GatewayError, OutcomeUnknown, RateLimited
 from gateway.transport.errors import SAFE_METHODS, CircuitOpen
 
 # By default stamina writes a log line for each retry. Nothing else in the process uses it.
@@ -59,6 +59,9 @@ class Retrying(httpx.AsyncBaseTransport):
         def worth(error: Exception) -> bool | float:
             if not isinstance(error, GatewayError) or not _passing(error, request):
                 return False
+            # What was turned away was not done: only after others does a repeat tell of the first time.
+            if not isinstance(error, RateLimited):
+                request.extensions["repeated"] = True
             # Without an asked-for wait it is stamina's, which is at most this.
             wait = max(next_wait + self._wait_jitter, error.retry_after or 0.0)
             left = time_left()
@@ -80,7 +83,6 @@ class Retrying(httpx.AsyncBaseTransport):
                     # The first attempt was made before stamina came in, whose bookkeeping costs a third of a call.
                     first, failed = failed, None
                     raise first
-                request.extensions["repeated"] = True
                 return await self._inner.handle_async_request(request)
         raise AssertionError("stamina ends with a result or an error")
 

@@ -14,7 +14,7 @@ import strawberry
 
 from gateway.backends.plain import Plain
 from gateway.backends.writes import write
-from gateway.model.change import ContainerVersion, PlainChangeSet
+from gateway.model.change import ChangeSet, ContainerVersion, PlainChangeSet
 from gateway.model.container import Container, Contents
 from gateway.model.errors import (
     DuplicateTransaction,
@@ -86,7 +86,7 @@ class Game(Plain):
             changes.versions.append(ContainerVersion(container=there, version=str(count)))
         return Written(changes=changes, shown=Shown(parts={"count": count}, contents=[]))
 
-    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Shown:
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any, changes: ChangeSet) -> Shown:
         return Shown(parts={"again": True}, contents=[])
 
     def _changes(self, owner: OwnerRef) -> PlainChangeSet:

@@ -8,6 +8,7 @@ from typing import Any
 
 import strawberry
 
+from gateway.model.change import ChangeSet
 from gateway.model.container import Contents
 from gateway.model.errors import Conflict, NotFound, Unsupported
 from gateway.model.ids import (
@@ -238,8 +239,9 @@ class Local:
             return await self._mint(store, owner, change)
         raise Unsupported(f"A community does not support `{verb.value}`.")
 
-    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Shown:
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any, changes: ChangeSet) -> Shown:
         """Give the avatar, and the slots that were named, as they stand now."""
+        del changes
         figure = await self._figure(store, owner)
         named = [entry.slot for entry in change.slots] if verb is Capability.ALLOCATE_SLOTS else None
         return payload(figure.lay(), named)

@@ -14,7 +14,7 @@ from gateway.model.owner import InventoryOwner
 from gateway.model.ports import Holdings, Owned, Record, Stock
 from gateway.providers.secondlife import rules, wire
 from gateway.providers.secondlife.codec import FORMAT
-from gateway.providers.secondlife.keys import LIBRARY, ORPHANS, PROVIDER, ROOT, SPECIAL, agent_of, owner_of
+from gateway.providers.secondlife.keys import LIBRARY, MOST_LEVELS, ORPHANS, PROVIDER, ROOT, SPECIAL, agent_of, owner_of
 from gateway.providers.secondlife.types import Branch, SecondLifeCategory, SecondLifeLink, Thing
 from gateway.providers.secondlife.wire import Document, Misread
 
@@ -167,9 +167,10 @@ def render_export(owned: Owned) -> Iterator[tuple[str, object]]:
         above = branches.get(one.parent_key or "")
         (tops if above is None else cast("list[Branch]", above.children)).append(branches[one.key])
     for top in tops:
-        is_root = top.category.type_number == SPECIAL[ROOT]
-        path = _TREE if is_root else f"{wire.category_path(top.category.key, '/children')}?depth=*"
-        yield path, wire.render_branch(top, render, part="/children")
+        for part in _cut(top):
+            is_root = part.category.type_number == SPECIAL[ROOT]
+            path = _TREE if is_root else f"{wire.category_path(part.category.key, '/children')}?depth=*"
+            yield path, wire.render_branch(part, render, part="/children")
     loose = lying.get(None, [])
     if loose or not tops:
         items, links = wire.embedded(loose, render)
@@ -182,3 +183,17 @@ def render_export(owned: Owned) -> Iterator[tuple[str, object]]:
                 "_embedded": {"items": items, "links": links, "categories": {}},
             },
         )
+
+
+def _cut(top: Branch) -> Iterator[Branch]:
+    """Give a tree in parts that are no deeper than a document may be, each before those that were cut off below it."""
+    waiting = [top]
+    while waiting:
+        part = waiting.pop(0)
+        level = [part]
+        for _ in range(MOST_LEVELS - 1):
+            level = [child for one in level for child in one.children or ()]
+        for one in level:
+            waiting += one.children or ()
+            one.children = []
+        yield part

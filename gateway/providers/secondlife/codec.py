@@ -48,7 +48,7 @@ def parse_llsd(data: bytes) -> Any:
     except RecursionError:
         fault = "it is nested too deep"
     # What the library raises for uuids, numbers, dates and tags that are none.
-    except (llsd.LLSDParseError, ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError):
+    except (llsd.LLSDParseError, ValueError, LookupError, TypeError, OverflowError, AttributeError):
         fault = "it is no LLSD"
     # Out here, as those errors carry the document.
     raise Malformed(f"This is not LLSD XML: {fault}.")

@@ -26,6 +26,9 @@ INVENTORY_PART, LIBRARY_PART, SEED_PART = "inventory", "library", "seed"
 BRANCH, ORPHANS = "branch", "orphans"
 """Kinds of fact: a category with what lies below it, to some depth (see `wire.Wanted`); what lies nowhere."""
 
+DETAILS = ("details", "secondLife")
+"""Where in an input of the graph the provider's own part stands."""
+
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 
 ROOT, CURRENT, TRASH = "root", "current", "trash"
@@ -81,6 +84,9 @@ TITLES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What a special category is called when it is made."""
+
+MOST_LEVELS = 60
+"""How many levels of folders one document tells at most: what is nested deeper, no parser of either form takes."""
 
 ORDINARY, OUTFIT, STOCK_VERSION = -1, 47, 55
 """Folder types: of most folders; of a saved outfit; one that is never stored."""

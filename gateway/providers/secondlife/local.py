@@ -6,15 +6,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from gateway.model.change import ChangeSet
 from gateway.model.container import Contents
 from gateway.model.errors import Forbidden, NotFound
 from gateway.model.ids import ContainerRef, FactRef, ItemRef, OwnerRef, SlotRef, decode_id
-from gateway.model.manifest import Capability
-from gateway.model.owner import ACCOUNT
+from gateway.model.manifest import Capability, ProviderKey
+from gateway.model.owner import ACCOUNT, InventoryOwner
 from gateway.model.ports import ENDLESS, Clock, Results, Shown, Storage, Writing, Written
 from gateway.model.verbs import ContentsPart
 from gateway.providers.secondlife import orders, wire
-from gateway.providers.secondlife.keys import BRANCH, LIBRARY, ORPHANS, ROOT, SPECIAL, agent_of
+from gateway.providers.secondlife.keys import BRANCH, LIBRARY, MOST_LEVELS, ORPHANS, ROOT, SPECIAL, agent_of
 from gateway.providers.secondlife.orders import Order, order_of
 from gateway.providers.secondlife.refusals import TooLarge
 from gateway.providers.secondlife.rules import is_protected
@@ -56,8 +57,9 @@ class Local:
             owner = OwnerRef(ref.provider, ref.owner)
             if ref.kind == BRANCH:
                 found[ref] = await self._branch(store, owner, Wanted.read(ref.key))
-            elif ref.kind == ORPHANS and await store.owners([owner]):
-                found[ref] = Orphans(items=_things(await store.loose(owner)))
+            elif ref.kind == ORPHANS:
+                loose = _things(await store.loose(owner, most=self._most + 1))
+                found[ref] = TooLarge() if len(loose) > self._most else Orphans(items=loose)
         return found
 
     async def places(self, store: Storage, refs: Sequence[SlotRef]) -> Mapping[SlotRef, str]:
@@ -97,15 +99,18 @@ class Local:
         if wanted.what in (wire.CHILDREN, wire.CATEGORIES):
             below = await self._below(store, ref, wanted, most)
             if len(below) >= most:
-                return TooLarge(self._most)
-            expanded += _expanded(below, ref.key, wanted.depth)
+                return TooLarge()
+            levels = _levels(below, ref.key)
+            if max(levels.values()) > MOST_LEVELS:
+                return TooLarge()
+            expanded += [one.ref for one in below if wanted.depth is None or levels[one.key] <= wanted.depth]
         items: list[Thing] = []
         if wanted.what != wire.CATEGORIES:
             # Of a restricted answer the top is not whole, and so none of its things are told.
             inside = expanded[1:] if wanted.only else expanded
             items = _things(await store.inside(inside, most=most - len(below))) if inside else []
             if len(below) + len(items) >= most:
-                return TooLarge(self._most)
+                return TooLarge()
         return _grown(category, below, items, {one.key for one in expanded}, wanted)
 
     async def _below(self, store: Storage, ref: ContainerRef, wanted: Wanted, most: int) -> list[SecondLifeCategory]:
@@ -137,22 +142,29 @@ class Local:
     async def write(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Written:
         """Carry out an order: read what it is about, do it in memory, write what has become of it."""
         order = order_of(verb, owner, change)
-        if not await store.owners([owner]):
-            raise NotFound("There is no such agent.")
         tree = Tree(owner, at=self._clock(), most_new=self._most_new)
         if (to := getattr(order, "to", None)) in SPECIAL:
             named = ContainerRef(*owner, cast("str", to))
             order = replace(cast("Any", order), to=(await self.resolve(store, [named])).get(named, named).key)
         source = await _fill(store, tree, order)
         tree.carry_out(order, source)
+        if tree.outcome.created_categories and not await store.owners([owner]):
+            # The first that an agent has, of whom nothing was imported.
+            await store.put_owner(InventoryOwner(provider=ProviderKey.SECOND_LIFE, key=owner.owner))
         await _save(store, tree)
         return _written(tree, order)
 
-    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any) -> Shown:
-        """Give what the order was about, as it stands now."""
+    async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any, changes: ChangeSet) -> Shown:
+        """Give what the order was about, and what it has made, as it stands now."""
         order = order_of(verb, owner, change)
         tree = Tree(owner, at=self._clock())
+        reader = _Filling(store, tree)
         await _fill(store, tree, order)
+        made = [decode_id(one)[1] for one in changes.created_ids]
+        tree.outcome.created_categories = [ref.key for ref in made if isinstance(ref, ContainerRef)]
+        tree.outcome.created_items = [ref.key for ref in made if isinstance(ref, ItemRef)]
+        await reader.folders(tree.outcome.created_categories)
+        await reader.things(tree.outcome.created_items)
         if isinstance(order, orders.Ensure):
             found = tree.special(order.role)
             tree.outcome.top = None if found is None else found.key
@@ -178,15 +190,12 @@ def _things(found: Iterable[Any]) -> list[Thing]:
     return sorted(found, key=lambda one: one.sort)
 
 
-def _expanded(below: Sequence[SecondLifeCategory], top: str, depth: int | None) -> list[ContainerRef]:
-    """Give those of the folders below whose content is wanted too: all but the last level."""
+def _levels(below: Sequence[SecondLifeCategory], top: str) -> dict[str, int]:
+    """Give how far below a folder others lie, by key."""
     levels = {top: 0}
-    found: list[ContainerRef] = []
     for one in below:
-        level = levels[one.key] = levels[one.parent_key or ""] + 1
-        if depth is None or level <= depth:
-            found.append(one.ref)
-    return found
+        levels[one.key] = levels[one.parent_key or ""] + 1
+    return levels
 
 
 def _grown(

@@ -16,12 +16,14 @@ from gateway.model.manifest import Capability
 from gateway.model.verbs import ContainerVersionInput, ContentsPart
 from gateway.providers.secondlife.keys import (
     DEFAULT_KINDS,
+    DETAILS,
     FOLDER_LINK,
     KIND_NUMBERS,
     LINK,
     NUMBERS,
     ORDINARY,
     SALE_NUMBERS,
+    SPECIAL,
     UUID,
     ZERO,
 )
@@ -255,7 +257,10 @@ def order_of(verb: Capability, owner: OwnerRef, change: Any) -> Order:
     """Read a mutation's input as an order, an order as itself; every fault is told with its path."""
     if isinstance(change, Order):
         return change
-    order = _READERS[verb](change)
+    try:
+        order = _READERS[verb](change)
+    except Refusal as fault:
+        raise (fault if fault.path else fault.at(_NAMED.get(verb, "to"))) from None
     order.transaction_id = change.transaction_id or None
     order.if_match = change.if_match or ()
     order.simulate = bool(change.simulate)
@@ -263,8 +268,19 @@ def order_of(verb: Capability, owner: OwnerRef, change: Any) -> Order:
     return order
 
 
+# Where the one id of an input stands that a malformed one can only be.
+_NAMED = {Capability.CREATE_CONTENTS: "container", Capability.CLEAR_CONTAINER: "container"}
+
+
 def _key(node_id: str) -> str:
-    return cast("ContainerRef | ItemRef", decode_id(node_id)[1]).key
+    """Give the key in an id of a container or an item; InvalidInput for what can be no key."""
+    return _checked(cast("ContainerRef | ItemRef", decode_id(node_id)[1]).key)
+
+
+def _checked(key: str) -> str:
+    if not UUID.match(key):
+        raise invalid("This is not an id of Second Life.")
+    return key
 
 
 def _source(node_ids: Sequence[str]) -> str:
@@ -274,9 +290,9 @@ def _source(node_ids: Sequence[str]) -> str:
 
 
 def _keys(node_ids: Sequence[str]) -> list[str]:
-    keys = [_key(node_id) for node_id in node_ids]
-    if not keys:
+    if not node_ids:
         raise invalid("Nothing is named.").at("ids")
+    keys = _each(node_ids, "ids", _key)
     repeated = next((at for at, key in enumerate(keys) if key in keys[:at]), None)
     if repeated is not None:
         raise invalid("This is named twice.").at("ids", str(repeated))
@@ -311,7 +327,7 @@ def _each(entries: Sequence[Any] | None, name: str, read: Callable[[Any], T]) ->
 def check_key(value: str, name: str, *, none: bool = False) -> str:
     """Give an id; InvalidInput for what is none, and, unless that may be, for the one that stands for none."""
     if not UUID.match(value) or (value == ZERO and not none):
-        raise invalid(f"`{name}` is no id: it has the form {ZERO}, in lower case.").at(name)
+        raise invalid(f"`{name}` is no id: it has the form {ZERO}, in lower case.").at(*DETAILS, name)
     return value
 
 
@@ -329,28 +345,29 @@ def _masks(given: Any) -> dict[str, int]:
         return {}
     found = {name: value for name in MASKS if (value := getattr(given, name, UNSET)) is not UNSET and value is not None}
     for name, value in found.items():
-        check_mask(value, name)
+        words = name.split("_")
+        check_mask(value, words[0] + "".join(map(str.title, words[1:])), "permissions")
     return found
 
 
-def check_mask(value: int, name: str) -> int:
+def check_mask(value: int, name: str, *within: str) -> int:
     """Give a mask; InvalidInput for what is more than 32 bits."""
     if not 0 <= value < 1 << 32:
-        raise invalid(f"`{name}` is a mask of 32 bits.").at(name)
+        raise invalid(f"`{name}` is a mask of 32 bits.").at(*DETAILS, *within, name)
     return value
 
 
 def check_price(value: int) -> int:
     """Give a price; InvalidInput for one that cannot be."""
     if not 0 <= value < 1 << 31:
-        raise invalid("A price goes from 0 to 2147483647.").at("price")
+        raise invalid("A price goes from 0 to 2147483647.").at(*DETAILS, "sale", "price")
     return value
 
 
-def _numbered(word: str, numbers: Mapping[str, int], name: str) -> int:
+def _numbered(word: str, numbers: Mapping[str, int], *name: str) -> int:
     number = numbers.get(word)
     if number is None:
-        raise invalid(f"`{name}` is none of: {', '.join(numbers)}.").at(name)
+        raise invalid(f"`{name[-1]}` is none of: {', '.join(numbers)}.").at(*DETAILS, *name)
     return number
 
 
@@ -362,7 +379,7 @@ def _sale(given: Any) -> tuple[Any, Any]:
     kind = _given(given.type, None)
     price = _given(given.price, None)
     return (
-        UNSET if kind is None else _numbered(kind, SALE_NUMBERS, "type"),
+        UNSET if kind is None else _numbered(kind, SALE_NUMBERS, "sale", "type"),
         UNSET if price is None else check_price(price),
     )
 
@@ -402,7 +419,7 @@ def _new_link(entry: verbs.NewLinkInput) -> NewLink:
         key=_own_key(_details(entry)),
         name=entry.name,
         description=_given(entry.description, ""),
-        linked=cast("ItemRef", ref).key,
+        linked=_checked(cast("ItemRef", ref).key),
         asset_type=LINK if kind == ITEM else FOLDER_LINK,
     )
 
@@ -450,7 +467,7 @@ def _item_patch(entry: verbs.ItemPatchInput) -> ItemPatch:
         patch.thumbnail_id = _asset_id(details.thumbnail_id, "thumbnailId")
         patch.is_favorite = UNSET if details.is_favorite is UNSET else bool(details.is_favorite)
         if details.linked_id is None:
-            raise invalid("A link points at something.").at("linkedId")
+            raise invalid("A link points at something.").at(*DETAILS, "linkedId")
         patch.linked = UNSET if details.linked_id is UNSET else check_key(details.linked_id, "linkedId")
     return patch
 
@@ -470,6 +487,12 @@ def _depth(value: Any) -> int | None:
     return depth
 
 
+def _role(name: str) -> str:
+    if name not in SPECIAL:
+        raise invalid(f"There is no special folder of that name; there are: {', '.join(SPECIAL)}.").at("key")
+    return name
+
+
 def _patches(patches: list[Any], name: str) -> list[Any]:
     keys = [patch.key for patch in patches]
     if not keys:
@@ -483,7 +506,7 @@ def _patches(patches: list[Any], name: str) -> list[Any]:
 _READERS: Mapping[Capability, Callable[[Any], Order]] = MappingProxyType(
     {
         Capability.CREATE_CONTENTS: lambda given: Create(category=_key(given.container), **_contents(given)),
-        Capability.ENSURE_SPECIAL_CONTAINER: lambda given: Ensure(role=given.key),
+        Capability.ENSURE_SPECIAL_CONTAINER: lambda given: Ensure(role=_role(given.key)),
         Capability.UPDATE_CONTAINERS: lambda given: ChangeCategories(
             patches=_patches(_each(given.containers, "containers", _category_patch), "containers")
         ),

@@ -19,6 +19,7 @@ from gateway.model.errors import (
     Unsupported,
     UpstreamUnavailable,
 )
+from gateway.providers.secondlife.keys import UUID
 
 INVALID, SHAPE, DEPTH, BROKEN, NOT_FOUND, METHOD, CONFLICT, GONE, PRECONDITION, FAULT, PERMISSIONS, LACKING, MEDIA = (
     *(0, 1, 2, 3, 4),
@@ -94,11 +95,8 @@ class InvalidDepth(InvalidInput):
 class TooLarge(LimitExceeded):
     """An answer would have more objects than one may have."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(
-            f"The answer would have more than {most} objects: ask for less depth, or for some children.",
-            provider_code=str(DEPTH),
-        )
+    def __init__(self) -> None:
+        super().__init__("This is too much for one answer: less depth, or fewer folders.", provider_code=str(DEPTH))
 
 
 def invalid(message: str) -> InvalidInput:
@@ -140,9 +138,14 @@ def body_of(error: GatewayError) -> dict[str, Any]:
         number = int(error.provider_code)
     body: dict[str, Any] = {"error_code": number, "error_description": error.message}
     if isinstance(error, CategoryNotFound | CategoryGone | InvalidCategory):
-        body["category_id"] = error.key
+        body |= _told("category_id", error.key)
     if isinstance(error, ItemNotFound | ItemGone | InvalidItem):
-        body["item_id"] = error.key
+        body |= _told("item_id", error.key)
     if isinstance(error, InvalidLinks):
         body["invalid_linked_ids"] = [one.linked for one in error.all if isinstance(one, InvalidLinks)]
     return body
+
+
+def _told(name: str, key: str) -> dict[str, Any]:
+    """Name what an error is about, where it has an id: a name, or whatever else was asked for, is none."""
+    return {name: key} if UUID.match(key) else {}

@@ -6,10 +6,10 @@ import gzip
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias, cast
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import strawberry
 import structlog
@@ -78,7 +78,7 @@ from gateway.providers.secondlife.types import (
 )
 from gateway.providers.secondlife.verbs import Done
 from gateway.providers.secondlife.wire import Document, Wanted
-from gateway.transport.body import Body
+from gateway.transport.body import Body, TooLong
 
 _log = structlog.get_logger("gateway.rest")
 
@@ -245,9 +245,10 @@ class Dialect:
         self, request: Request, answer: Callable[[Request, str], Awaitable[tuple[int, Document, Mapping[str, str]]]]
     ) -> Response:
         """Put every way of failing into the service's form; nothing of the request is told."""
-        media = _accepted(request.headers.get("accept", ""))
+        media = _accepted(",".join(request.headers.getlist("accept")))
         try:
             status, document, headers = await answer(request, media)
+            return _response(request, media, status, document, headers)
         except Refused as refused:
             status, document, headers = refused.status, refused.body, refused.headers
         except GatewayError as error:
@@ -282,11 +283,14 @@ class Dialect:
         session, owner = await self._opened(request.path_params["capability"])
         try:
             call = await self._call(request, session, owner, media)
-            if self._options.strict and (call.name, request.method) in _LACKING:
-                raise _refuse(501, LACKING, "The service does not do this.")
             if owner.owner == LIBRARY and request.method not in ("GET", "COPY"):
                 raise forbidden("The library is only read, and copied from.")
+            lacks = self._options.strict and (call.name, request.method) in _LACKING
+            # What is wrong with a request is told first, though what is good is not done either.
+            call.query.simulate |= lacks
             status, document = await self._handlers[call.name, request.method](call)
+            if lacks:
+                raise _refuse(501, LACKING, "The service does not do this.")
             return status, document, call.headers
         finally:
             await session.aclose()
@@ -315,7 +319,7 @@ class Dialect:
             raise invalid("A category is named by its id, in lower case, or by a special name.")
         if resource == ITEM_RESOURCE and not UUID.match(named):
             raise invalid("An item is named by its id, in lower case.")
-        query = _query(request.scope["query_string"].decode("latin-1"), deep=name in _DEEP)
+        query = _query(request.scope["query_string"].decode("latin-1"), name, request.method)
         body = await _body(request, self._options.most_body_bytes)
         call = Call(
             request=request,
@@ -422,13 +426,15 @@ class Dialect:
         """Carry out an order under the request's conditions; a transaction that was committed before is 409."""
         order.transaction_id = call.query.tid
         order.simulate = call.query.simulate
-        tags = await self._hold(call, order) if owner is None else _Held()
+        held = await self._hold(call, order)
         try:
             written = await call.session.write(order.VERB, owner or call.owner, order)
         except DuplicateTransaction:
             raise _duplicate(call) from None
         except PreconditionFailed:
-            raise _precondition(tags.all, tags.own, tags.condition) from None
+            # Someone else may have been first: the tag that is told is that of now.
+            tags = await self._tags(call)
+            raise _precondition([*tags.values()], tags.get(call.media), held.condition) from None
         if written.changes.is_replayed:
             raise _duplicate(call)
         return cast("Done", written.shown)
@@ -443,19 +449,21 @@ class Dialect:
             return _Held()
         found = await call.session.facts_by_key([ref := FactRef(*call.owner, BRANCH, _wanted(call).written())])
         branch = found.get(ref)
+        if isinstance(branch, GatewayError):
+            raise branch
         document = None if not isinstance(branch, Branch) else await self._document(call)
         if document is None or not isinstance(branch, Branch):
             if "if-match" in headers and call.request.method == "PUT" and not call.part:
                 raise _precondition([], None, "If-Match")
             return _Held()
-        tags = {media: _tag(call, document, media) for media in WRITERS}
-        held = _Held(all=[*tags.values()], own=tags[call.media])
-        unmatched, matched = _conditions(call.request, set(held.all))
-        if not unmatched and matched:
-            held.condition = "If-None-Match"
-        versions = {one.category.key: one.category.number for one in wire.walk(branch)}
+        held = _Held()
+        unmatched, matched = _conditions(call.request, {_tag(call, document, media) for media in WRITERS})
+        versions: dict[str, int] = {}
         if unmatched or matched:
             versions = {branch.category.key: -1}
+            held.condition = "If-Match" if unmatched else "If-None-Match"
+        elif "*" not in headers.get("if-match", "*"):
+            versions = {one.category.key: one.category.number for one in wire.walk(branch)}
         order.if_match = [
             ContainerVersionInput(
                 container=strawberry.ID(encode_id(CONTAINER, ContainerRef(*call.owner, key))), version=str(number)
@@ -463,6 +471,15 @@ class Dialect:
             for key, number in versions.items()
         ]
         return held
+
+    async def _tags(self, call: Call) -> Mapping[str, str]:
+        """Give the entity tags of a call's resource as it is now, by media type; nothing where it is gone."""
+        session, _ = await self._opened(call.request.path_params["capability"])
+        try:
+            document = await self._document(replace(call, session=session))
+            return {} if document is None else {media: _tag(call, document, media) for media in WRITERS}
+        finally:
+            await session.aclose()
 
     async def _tagged(self, call: Call, key: str, part: str, *, owner: OwnerRef | None = None) -> None:
         """Put the entity tag of a category, as it is now, into the answer's headers."""
@@ -502,16 +519,19 @@ class Dialect:
         }
 
     async def _ensure(self, call: Call) -> Answered:
+        stands = await _container(call.session, call.owner, call.key)
         if call.named not in SPECIAL:
-            if await _container(call.session, call.owner, call.key) is None:
+            if stands is None:
                 raise CategoryNotFound(call.key)
-            raise InvalidCategory("Only a special category is made by its name.", call.key)
+            return 409, wire.render_category(stands, part="")
+        # Where it stands the answer is no success, and leaves the transaction's id free.
+        call.query.simulate |= stands is not None
         done = await self._write(call, orders.Ensure(role=call.named))
         category = done.categories[done.outcome.top or ""]
         document = wire.render_category(category, part="")
         if not done.outcome.created_categories:
             return 409, document
-        call.headers["Location"] = wire.category_path(category.key)
+        call.headers["Location"] = call.headers["Content-Location"] = wire.category_path(category.key)
         return 201, {
             **document,
             "_created_categories": wire.written_ids(done.outcome.created_categories),
@@ -663,10 +683,9 @@ class Dialect:
 
     async def _change_item(self, call: Call) -> Answered:
         thing = await _item(call.session, call.owner, call.key)
-        if thing is None:
-            raise ItemNotFound(call.key)
+        # Of one that is not there, it is still to be told whether this was done before.
         patch = wire.parse_item_patch(call.body, call.key, link=isinstance(thing, SecondLifeLink))
-        if self._options.strict and patch.parent not in (UNSET, thing.container_key):
+        if self._options.strict and thing is not None and patch.parent not in (UNSET, thing.container_key):
             raise InvalidItem("Cannot change parent_id. Use MOVE to move an item.", call.key)
         done = await self._write(call, orders.ChangeItems(patches=[patch]))
         changed = dict.fromkeys((*done.outcome.updated_items, *done.outcome.moved_items))
@@ -706,14 +725,34 @@ class Dialect:
         given = call.request.headers.get("destination", "").strip()
         if not given:
             raise invalid("The header `Destination` is missing.")
-        found = given.removeprefix("/category/")
+        found = given
         if "://" in given:
-            mine = f"/{call.request.path_params['capability']}/category/"
-            found = given.partition(mine)[2] if mine in given else ""
-        found = found.strip("/")
+            *_, capability, _, found = ["", "", *urlsplit(given).path.rstrip("/").split("/")]
+            mine = call.request.path_params["capability"]
+            if f"/{capability}/category/{found}" not in given or not await self._is_alike(capability, mine):
+                found = ""
+        found = found.removeprefix("/category/").strip("/")
         if found not in SPECIAL and not UUID.match(found):
             raise CategoryNotFound(found)
         return found
+
+    async def _is_alike(self, capability: str, mine: str) -> bool:
+        """Say whether another capability is the same agent's."""
+        if capability == mine:
+            return True
+        agents: list[str] = []
+        for one in (capability, mine):
+            try:
+                session, owner = await self._opened(one)
+            except Refused:
+                return False
+            try:
+                found = await session.facts_by_key([ref := FactRef(*owner, CREDENTIAL, "")])
+            finally:
+                await session.aclose()
+            facts = found.get(ref)
+            agents.append(facts.agent if isinstance(facts, SecondLifeCapability) else owner.owner)
+        return agents[0] == agents[1]
 
     async def _holding(self, call: Call, done: Done, key: str, part: str, *, whole: bool = False) -> Document:
         """Write a category with what was made directly in it, and, of new categories, all that was made below."""
@@ -727,10 +766,8 @@ class Dialect:
 
 @dataclass(slots=True, kw_only=True)
 class _Held:
-    """The current entity tags of what a write is conditional on, and which condition does not hold."""
+    """Which condition of a write does not hold, if one does not."""
 
-    all: Sequence[str] = ()
-    own: str | None = None
     condition: str = "If-Match"
 
 
@@ -748,8 +785,10 @@ def _accepted(header: str) -> str:
         except ValueError:
             value = 0.0
         best[kind] = max(best.get(kind, 0.0), value)
+    # Of two that are as good, the one that is named.
     anything = max(best.get("*/*", 0.0), best.get("application/*", 0.0))
-    return JSON if best.get(JSON, 0.0) > best.get(LLSD, anything) else LLSD
+    json, llsd = best.get(JSON, 0.0), best.get(LLSD)
+    return JSON if json > 0 and (json > llsd if llsd is not None else json >= anything) else LLSD
 
 
 def _resource(path: str) -> tuple[str, str, str]:
@@ -776,14 +815,14 @@ _MOST_CHILDREN = 250
 _DEEPEST = 1_000
 
 
-def _query(text: str, *, deep: bool) -> Query:
+def _query(text: str, resource: str, method: str) -> Query:
     """Read the parameters; a comma before one that is known parts two, as viewers write it, and others are ignored."""
     query = Query()
     given: dict[str, str] = {}
     for pair in _COMMA.sub("&", text).split("&"):
         name, _, value = pair.partition("=")
         given.setdefault(unquote(name), unquote(value))
-    depth = given.get("depth", "") if deep else ""
+    depth = given.get("depth", "") if resource in _DEEP else ""
     if not _DEPTH.match(depth):
         raise InvalidDepth
     if depth:
@@ -797,7 +836,8 @@ def _query(text: str, *, deep: bool) -> Query:
     query.tid = given.get("tid") or None
     if query.tid is not None and (len(query.tid) > _LONGEST_TID or not query.tid.isprintable()):
         raise invalid(f"`tid` is a text of at most {_LONGEST_TID} characters.")
-    query.only = tuple(dict.fromkeys(filter(None, given.get("children", "").split(","))))
+    children = given.get("children", "") if (resource, method) == ("category/children", "GET") else ""
+    query.only = tuple(dict.fromkeys(filter(None, children.split(","))))
     if len(query.only) > _MOST_CHILDREN or not all(map(UUID.match, query.only)):
         raise invalid(f"`children` is a list of at most {_MOST_CHILDREN} ids, in lower case.")
     return query
@@ -819,13 +859,17 @@ async def _body(request: Request, most: int) -> Any:
     if media not in READERS:
         raise _refuse(415, MEDIA, f"A body is of type {LLSD} or {JSON}.")
     encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "deflate"):
+        raise _refuse(415, MEDIA, "The body is encoded in a way that is not read.")
     try:
         unpacked = Body(encoding if encoding not in ("", "identity") else None, most)
         for chunk in chunks:
             unpacked.feed(chunk)
         data = unpacked.finish()
+    except TooLong:
+        raise _refuse(413, INVALID, f"The body is longer than {most} bytes.") from None
     except UpstreamInvalid:
-        raise _refuse(415, MEDIA, "The body is encoded in a way that is not read, or is too long.") from None
+        raise invalid("The body is not encoded as it says.") from None
     try:
         return READERS[media](data)
     except Malformed as malformed:
@@ -863,12 +907,12 @@ def _tag(call: Call, document: Document, media: str) -> str:
 
 def _conditions(request: Request, tags: Collection[str]) -> tuple[bool, bool]:
     """Say whether If-Match is given and matches none of the tags, and whether If-None-Match matches one."""
-    wanted, unwanted = (request.headers.get(name) for name in ("if-match", "if-none-match"))
-    return wanted is not None and not _matches(wanted, tags), unwanted is not None and _matches(unwanted, tags)
+    wanted, unwanted = (request.headers.getlist(name) for name in ("if-match", "if-none-match"))
+    return bool(wanted) and not _matches(wanted, tags), bool(unwanted) and _matches(unwanted, tags)
 
 
-def _matches(header: str, tags: Collection[str]) -> bool:
-    given = {one.strip().removeprefix("W/") for one in header.split(",")}
+def _matches(headers: Sequence[str], tags: Collection[str]) -> bool:
+    given = {one.strip().removeprefix("W/") for header in headers for one in header.split(",")}
     return "*" in given or not given.isdisjoint(tags)
 
 

@@ -18,6 +18,7 @@ from gateway.providers.secondlife.keys import (
     ASSETS,
     CALLCARD,
     DEFAULT_KINDS,
+    DETAILS,
     INVENTORY_KINDS,
     INVENTORY_PART,
     LANDMARK,
@@ -211,10 +212,10 @@ def word_of(asset_type: int) -> str:
 def check_kinds(asset_type: int, inventory_type: int) -> None:
     """Raise InvalidInput for types of a thing that do not go together, or of which no thing can be."""
     if asset_type not in DEFAULT_KINDS or asset_type in LINKS:
-        raise invalid("There is no such type of item.").at("details", "assetType")
+        raise invalid("There is no such type of item.").at(*DETAILS, "assetType")
     fitting = DEFAULT_KINDS[asset_type] == inventory_type or asset_type in ALSO_FIT.get(inventory_type, ())
     if inventory_type not in INVENTORY_KINDS or not fitting:
-        raise invalid("The inventory type does not go with the asset type.").at("details", "inventoryType")
+        raise invalid("The inventory type does not go with the asset type.").at(*DETAILS, "inventoryType")
 
 
 # --- permissions ------------------------------------------------------------------------------------------------------

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -20,10 +20,12 @@ from gateway.providers.secondlife.keys import (
     CATEGORY_KIND,
     CLOTHING,
     CURRENT,
+    DETAILS,
     FOLDER_LINK,
     GESTURE,
     LINK,
     LINKS,
+    MOST_LEVELS,
     OBJECT,
     ORDINARY,
     ROLES,
@@ -34,7 +36,15 @@ from gateway.providers.secondlife.keys import (
     agent_of,
     sort_of,
 )
-from gateway.providers.secondlife.orders import UNSET, CategoryPatch, ItemPatch, NewCategory, NewItem, NewLink, Order
+from gateway.providers.secondlife.orders import (
+    UNSET,
+    CategoryPatch,
+    ItemPatch,
+    NewCategory,
+    NewItem,
+    NewLink,
+    Order,
+)
 from gateway.providers.secondlife.refusals import (
     CategoryGone,
     CategoryNotFound,
@@ -43,6 +53,7 @@ from gateway.providers.secondlife.refusals import (
     InvalidLinks,
     ItemGone,
     ItemNotFound,
+    TooLarge,
     forbidden,
     invalid,
 )
@@ -50,7 +61,6 @@ from gateway.providers.secondlife.types import (
     SecondLifeCategory,
     SecondLifeItem,
     SecondLifeLink,
-    SecondLifePermissions,
     SecondLifeSale,
     Thing,
 )
@@ -297,8 +307,11 @@ class Tree:
     def _free(self, key: str | None, path: str = "key") -> str:
         if key is None:
             return self.make_id()
-        if key in self.categories or key in self.items:
-            raise invalid("This id is taken.").at("details", path)
+        outcome = self.outcome
+        # What was removed by the same order is not free either: viewers would take the new for the old.
+        lost = (outcome.removed_items, outcome.removed_categories, outcome.broken_links)
+        if key in self.categories or key in self.items or any(key in keys for keys in lost):
+            raise invalid("This id is taken.").at(*DETAILS, path)
         return key
 
     def _new_category(self, new: NewCategory, parent: SecondLifeCategory) -> SecondLifeCategory:
@@ -309,7 +322,7 @@ class Tree:
             at_root = parent.parent_key is None and parent.type_number == SPECIAL[ROOT]
             taken = role is not None and self.special(role) is not None
             if not at_root or taken or any(one.type_number == new.type_number for one in self.children(parent.key)):
-                raise InvalidCategory("There is one folder of this type, directly under the root.", new.key or "")
+                raise InvalidCategory("There is one folder of this type, directly under the root.", parent.key)
         return self._made(new, self._free(new.key), parent.key)
 
     def _made(self, new: NewCategory, key: str, parent: str | None) -> SecondLifeCategory:
@@ -528,53 +541,51 @@ class Tree:
         What lies where is looked at first, so that a copy into itself ends. What may not be copied is moved, or, where
         the source `keeps` what it has, or is another's, refused.
         """
-        taken: list[tuple[SecondLifeCategory, list[Thing], int]] = []
-        waiting = [(category, 0) for category in categories]
-        while waiting:
-            category, level = waiting.pop(0)
-            taken.append((category, source.lying(category.key), level))
-            if depth is None or level < depth:
-                waiting += [(child, level + 1) for child in source.children(category.key)]
+        taken = [_taken(source, category, depth) for category in categories]
         loose = list(items)
         moves = not keeps and source is self
-        for item in (*loose, *(item for _, lying, _ in taken for item in lying)):
-            if isinstance(item, SecondLifeItem) and not rules.may_copy(item) and not moves:
-                raise forbidden("Something in it may not be copied.")
+        inside = [item for one in taken for _, lying, _ in one for item in lying]
+        kept = [one for one in (*loose, *inside) if isinstance(one, SecondLifeItem) and not rules.may_copy(one)]
+        if kept and not moves:
+            raise forbidden("Something in it may not be copied.")
         destination = self.categories[to]
         if categories:
             _check_outfit(destination, None)
         for item in loose:
             _check_outfit(destination, item)
+        before = len(self.outcome.created_items), len(self.outcome.moved_items)
         copies: dict[str, str] = {}
-        for category, _, level in taken:
-            # Those that were asked for are new under the destination, those below them under their parent's copy.
-            parent = to if level == 0 else copies[category.parent_key or ""]
-            copies[category.key] = self._copied_category(category, parent).key
-        tops = [copies[category.key] for category in categories]
-        links: list[tuple[SecondLifeLink, str]] = []
-        for parent, lying in ((to, loose), *((copies[category.key], lying) for category, lying, _ in taken)):
-            for item in lying:
-                if isinstance(item, SecondLifeLink):
-                    links.append((item, parent))
-                elif rules.may_copy(item):
-                    copies[item.key] = self._copied_item(item, parent, source.agent).key
-                else:
-                    self._move_item(item, parent)
+        tops: list[str] = []
+        links: list[tuple[SecondLifeLink, str, Mapping[str, str]]] = []
+        for one in (*taken, [(None, loose, 0)]):
+            # Of what is copied twice, by itself and within another, each copy has its own content.
+            own: dict[str, str] = {}
+            for category, lying, level in one:
+                parent = to
+                if category is not None:
+                    # Those that were asked for are new under the destination, those below under their parent's copy.
+                    above = to if level == 0 else own[category.parent_key or ""]
+                    parent = own[category.key] = self._copied_category(category, above).key
+                    tops += [parent] if level == 0 else []
+                for item in lying:
+                    if isinstance(item, SecondLifeLink):
+                        links.append((item, parent, own))
+                    elif rules.may_copy(item):
+                        own[item.key] = self._copied_item(item, parent, source.agent).key
+                    else:
+                        self._move_item(item, parent)
+            copies |= own
         # Last, when it is known what became of all that they may point at.
-        for link, parent in links:
-            linked = copies.get(link.linked_key or "", link.linked_key or "")
-            self._put_new(
-                self._link(
-                    self.make_id(),
-                    link.name or "",
-                    link.description,
-                    linked,
-                    link.asset_type_number,
-                    link.inventory_type_number,
-                    parent,
-                )
+        for link, parent, beside in links:
+            target = link.linked_key or ""
+            linked = beside.get(target, copies.get(target, target))
+            name = link.name or ""
+            made = self._link(
+                *(self.make_id(), name, link.description, linked),
+                *(link.asset_type_number, link.inventory_type_number, parent),
             )
-        if categories or loose:
+            self._put_new(made)
+        if tops or before != (len(self.outcome.created_items), len(self.outcome.moved_items)):
             self._bump(to)
         else:
             self._touch(to)
@@ -606,16 +617,9 @@ class Tree:
             asset_type_number=item.asset_type_number,
             inventory_type_number=item.inventory_type_number,
             flags=item.flags,
-            permissions=SecondLifePermissions(
-                base_mask=given.base_mask,
-                owner_mask=given.owner_mask,
-                group_mask=given.group_mask,
-                everyone_mask=given.everyone_mask,
-                next_owner_mask=given.next_owner_mask,
-                creator_id=given.creator_id,
-                owner_id=self.agent,
-                last_owner_id=last_owner,
-                group_id=given.group_id,
+            permissions=rules.fixed(
+                replace(given, owner_id=self.agent, last_owner_id=last_owner, is_group_owned=False),
+                item.asset_type_number,
             ),
             sale=item.sale,
             thumbnail_id=item.thumbnail_id,
@@ -646,9 +650,9 @@ class Tree:
     def _remove(self, categories: Sequence[SecondLifeCategory], items: Sequence[Thing]) -> None:
         """Remove categories with all below them, and things; links to any of them, wherever they lie, go too."""
         gone: dict[str, SecondLifeCategory] = {}
-        waiting = list(categories)
+        waiting = deque(categories)
         while waiting:
-            category = waiting.pop(0)
+            category = waiting.popleft()
             if category.key not in gone:
                 gone[category.key] = category
                 waiting += self.children(category.key)
@@ -716,12 +720,32 @@ class Tree:
             return
         if category.key not in self.outcome.bumped:
             self.outcome.bumped[category.key] = None
-            category.number += 1
+            category.number = min(category.number + 1, HIGHEST)
         self._touch(category.key)
 
     def _touch(self, key: str | None) -> None:
         if key is not None and key in self.categories and key not in self._created:
             self.outcome.touched[key] = None
+
+
+HIGHEST = 2**31 - 1
+"""The highest version that a document has room for."""
+
+
+def _taken(
+    source: Tree, top: SecondLifeCategory, depth: int | None
+) -> list[tuple[SecondLifeCategory | None, list[Thing], int]]:
+    """List a category with those below it, parents first, as deep as wanted: with what lies in each, and its level."""
+    found: list[tuple[SecondLifeCategory | None, list[Thing], int]] = []
+    waiting = deque([(top, 0)])
+    while waiting:
+        category, level = waiting.popleft()
+        if level >= MOST_LEVELS:
+            raise TooLarge
+        found.append((category, source.lying(category.key), level))
+        if depth is None or level < depth:
+            waiting += [(child, level + 1) for child in source.children(category.key)]
+    return found
 
 
 def _key(category: SecondLifeCategory) -> str:
@@ -768,8 +792,7 @@ def _change_thing(item: SecondLifeItem, patch: ItemPatch) -> None:
         item.thumbnail_id = patch.thumbnail_id
     if patch.is_favorite is not UNSET:
         item.is_favorite = patch.is_favorite
-    if patch.masks:
-        item.permissions = rules.permitted(item.permissions, patch.masks, item.asset_type_number)
+    item.permissions = rules.permitted(item.permissions, patch.masks, item.asset_type_number)
 
 
 def versions(tree: Tree, keys: Collection[str]) -> Mapping[str, int]:

@@ -64,6 +64,11 @@ class SecondLifeCategory(Container):
     """The version; it rises by one with each request that changes the folder or what lies in it."""
     extra: strawberry.Private[Extra] = hidden(default=None)
 
+    def follow(self, before: Container) -> None:
+        """Let the version rise: viewers discard what is older than what they have, and take the equal for the same."""
+        if isinstance(before, SecondLifeCategory) and before.number >= self.number:
+            self.number = before.number + 1
+
     @computed("The version: a number that rises by one with each request that changes the folder or what lies in it.")
     def version(self) -> str | None:
         """Write the number."""

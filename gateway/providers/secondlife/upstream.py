@@ -28,11 +28,13 @@ from gateway.model.errors import (
     GatewayError,
     InvalidInput,
     NotFound,
+    OutcomeUnknown,
     RateLimited,
     Refusal,
     Unauthenticated,
     Unsupported,
     UpstreamInvalid,
+    UpstreamUnavailable,
     refuse,
 )
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
@@ -163,7 +165,7 @@ def _is_allowed(address: str, base_url: str) -> bool:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    if parts.username is not None or parts.query or parts.fragment or "\\" in address or ".." in parts.path:
+    if parts.username is not None or not {*"?#\\ "}.isdisjoint(address) or ".." in parts.path:
         return False
     if base_url and address.startswith(base_url + "/"):
         return True
@@ -171,6 +173,14 @@ def _is_allowed(address: str, base_url: str) -> bool:
         return False
     known = any(host == one or host.endswith(f".{one}") for one in MANIFEST.credential_hosts)
     return known and port != 0
+
+
+_LONGEST_MESSAGE = 200
+
+
+def _left(step: _Step, message: str) -> Refusal:
+    """Tell of an entry that was not done, or of which that is not known."""
+    return Conflict(message, retryable=False).at(*step.place)
 
 
 def _is_loopback(host: str) -> bool:
@@ -226,9 +236,18 @@ class UpstreamSession:
         kept = self._upstream.addresses.get(self._credential.partition)
         if kept is None:
             seed = self._upstream.address(cast("str", self._credential.part(SEED_PART)))
-            answer = await self._sent(
-                httpx.Request("POST", seed, headers=_READ, content=write_llsd(list(_NAMES.values())))
+            request = httpx.Request(
+                "POST",
+                seed,
+                headers=_READ,
+                content=write_llsd(list(_NAMES.values())),
+                extensions={"repeatable": True},
             )
+            try:
+                answer = await self._sent(request)
+            except OutcomeUnknown as lost:
+                # That is said of writes; here nothing was to be changed.
+                raise UpstreamUnavailable("The seed was not answered.", provider_code=lost.provider_code) from None
             if answer.status != 200:
                 raise Unauthenticated("The seed capability is not accepted.")
             found = {part: answer.document.get(name) for part, name in _NAMES.items()}
@@ -249,17 +268,29 @@ class UpstreamSession:
                 address + path, headers=_READ, partition=self._credential.partition
             )
         answer = _Answer(response.status_code, _document(response), repeated=False)
-        if answer.status == 404 and not {"category_id", "item_id"} & answer.document.keys():
-            await self._still_there(part, path)
+        if path != _ROOT_PATH and await self._is_renewed(part, answer):
+            return await self._get(part, path)
         return answer
 
-    async def _still_there(self, part: str, path: str) -> None:
-        """Tell what is not there from a capability that is no more, which looks alike; there is always a root."""
-        if path != _ROOT_PATH:
-            self._upstream.identities.pop((self._credential.partition, part), None)
+    async def _is_renewed(self, part: str, answer: _Answer) -> bool:
+        """Tell what is not there from a capability that is no more, which looks alike: there is always a root.
+
+        One that was got for a seed is got anew, and it is said that it was; any other is Unauthenticated.
+        """
+        if answer.status != 404 or {"category_id", "item_id"} & answer.document.keys():
+            return False
+        self._upstream.identities.pop((self._credential.partition, part), None)
+        try:
             await self._identity(part)
-        else:
-            raise Unauthenticated(f"The {_title(part)} of Second Life is not accepted.")
+        except Unauthenticated:
+            if (
+                self._credential.part(part) is not None
+                or self._upstream.addresses.pop(self._credential.partition, None) is None
+            ):
+                raise
+            await self._identity(part)
+            return True
+        return False
 
     async def _identity(self, part: str) -> str:
         """Give the owner's key of a capability: asked once, then known by the credential's hash."""
@@ -312,7 +343,7 @@ class UpstreamSession:
             return None
         answer = await self._get(part, _path(wanted))
         if answer.status == 403 and wanted.what != wire.ALONE:
-            raise TooLarge(0)
+            raise TooLarge
         if answer.status != 200:
             error = read_refusal(answer.status, answer.document, category=wanted.category, item=None)
             if isinstance(error, NotFound):
@@ -491,7 +522,7 @@ class UpstreamSession:
         wanted = asked.arguments.kind
         found: list[Container] = []
         if wanted in (None, ContainerKind.FOLDER):
-            root = await self._container(ContainerRef(*asked.ref, ROOT))
+            root = await self._container(ContainerRef(*cast("OwnerRef", asked.ref), ROOT))
             found = [] if root is None else [root]
         return ContainerConnection.of(list_containers(found, asked.arguments.window))
 
@@ -550,7 +581,9 @@ class UpstreamSession:
             problems += tree.problems(root.ref if root else ContainerRef(*owner, ROOT))
         try:
             items += await self._orphans(owner, part)
-        except Failure as error:
+        except Unauthenticated:
+            raise
+        except GatewayError as error:
             problems.append(problem(error, ProviderKey.SECOND_LIFE, owner=owner.owner))
         listed = list_items(items, cast("ItemArguments", asked.arguments), {})
         return ItemConnection.of(listed, problems)
@@ -604,27 +637,39 @@ class UpstreamSession:
         done = _Doing(owner)
         refused: list[Refusal] = []
         steps = _steps(order)
-        for step in steps:
-            try:
-                await self._do(order, step, done)
-            except Refusal as fault:
-                refused.append(fault.at(*step.place, *(fault.path or ())))
-            except Failure as failure:
-                if not done.calls:
-                    raise
-                # What was done must be told, so this can only be told as of the entry that it came at.
-                late = Conflict(
-                    f"This was not done, or it is not known whether it was: {failure.message}", retryable=True
-                )
-                refused.append(late.at(*step.place))
-                break
-        await self._forget()
+        try:
+            for at, step in enumerate(steps):
+                try:
+                    await self._do(order, step, done)
+                except Refusal as fault:
+                    refused.append(fault.at(*step.place, *(fault.path or ())) if step.place else fault)
+                except Failure as failure:
+                    if not done.calls:
+                        raise
+                    # What was done must be told, so this can only be told as of the entries that it came at.
+                    refused += [_left(step, f"It is not known whether this was done: {failure.message}")]
+                    refused += [_left(other, "This was not tried.") for other in steps[at + 1 :]]
+                    break
+        finally:
+            await self._forget()
         if not done.calls:
             refuse(refused)
+        await self._complete(order, done)
         return done.written(order, refused)
+
+    async def _complete(self, order: Order, done: _Doing) -> None:
+        """Read the folder that a payload shows, where no answer has told it."""
+        if isinstance(order, orders.Clear) and order.category not in done.categories:
+            folder = await self._container(ContainerRef(*done.owner, order.category))
+            if isinstance(folder, SecondLifeCategory):
+                folder.number = done.versions.get(folder.key, folder.number)
+                done.categories[folder.key] = folder
 
     async def _do(self, order: Order, step: _Step, done: _Doing) -> None:
         """Make one call of a write, under a transaction id that its repeats keep."""
+        if step.method == "DELETE" and done.has_removed(step.item or step.category or ""):
+            # It went with what was removed before it.
+            return
         part = INVENTORY_PART
         if step.source == LIBRARY:
             part = LIBRARY_PART
@@ -645,34 +690,49 @@ class UpstreamSession:
             extensions={"repeatable": True},
         )
         answer = await self._sent(request)
-        if answer.status in {200, 201} or (answer.status == 409 and step.is_special):
+        stands = step.is_special and answer.status == 409 and "category_id" in answer.document
+        if 200 <= answer.status < 300 or stands:
             result = answer.document.get("_update_result")
             if isinstance(result, dict) and cast("Document", result).get("success") in (False, 0):
                 raise Conflict("The service could not do this.")
             done.take(step, answer.document)
         elif answer.repeated and answer.status in ({409, 410} if step.method == "DELETE" else {409}):
             # It was done when it was sent first, and the answer was lost.
-            await self._read_back(step, done)
+            try:
+                await self._read_back(step, done)
+            except GatewayError as error:
+                raise OutcomeUnknown(f"This was done, and what came of it could not be read: {error.message}") from None
         else:
+            await self._is_renewed(part, answer)
             raise read_refusal(answer.status, answer.document, category=step.category, item=step.item)
 
     async def _read_back(self, step: _Step, done: _Doing) -> None:
         """Look what came of a write whose answer was lost."""
         await self._forget()
-        done.calls += 1
-        if step.method == "DELETE":
+        if step.method == "DELETE" and (step.item is not None or step.path == wire.category_path(step.category)):
+            done.calls += 1
             done.gone(step)
+            return
+        if step.is_special:
+            folder = await self._container(ContainerRef(*done.owner, step.category or ""))
+            done.ensured(folder)
             return
         if step.item is not None:
             thing = await self._fetch_item(ItemRef(*done.owner, step.item))
             if thing is not None:
                 done.things[thing.key] = cast("Thing", thing)
-                done.outcome.updated_items.append(thing.key)
+            done.calls += 1
+            done.outcome.updated_items.append(step.item)
             return
-        key = step.to or step.category or ""
-        branch = await self.branch(done.owner, Wanted(key, wire.CHILDREN, 0))
-        if branch is not None:
-            done.found(step, branch)
+        name = ""
+        if step.method == "COPY":
+            owner = OwnerRef(done.owner.provider, step.source or done.owner.owner)
+            source = await self._container(ContainerRef(*owner, step.category or ""))
+            name = "" if source is None else source.name
+        branch = await self.branch(done.owner, Wanted(step.to or step.category or "", wire.CHILDREN, 0))
+        if branch is None:
+            raise NotFound("there is no such folder any more.")
+        done.found(step, branch, name)
 
 
 def judge(response: httpx.Response) -> GatewayError | None:
@@ -690,7 +750,9 @@ def judge(response: httpx.Response) -> GatewayError | None:
 def read_refusal(status: int, body: Mapping[str, Any], *, category: str | None, item: str | None) -> GatewayError:
     """Make the error of an answer that is none of success; `category` or `item` is what the call was about."""
     told = body.get("error_description")
-    message = told if isinstance(told, str) and told else "The service refuses this."
+    # In its own words, unless they could hold an address, which may be a capability's.
+    is_shown = isinstance(told, str) and 0 < len(told) <= _LONGEST_MESSAGE and "/" not in told
+    message = str(told) if is_shown else "The service refuses this."
     code = str(status)
     kinds: dict[int, Refusal] = {
         400: InvalidInput(message, provider_code=code),
@@ -703,7 +765,7 @@ def read_refusal(status: int, body: Mapping[str, Any], *, category: str | None, 
         415: InvalidInput("The service does not read this.", provider_code=code),
         501: Unsupported("The service does not do this.", provider_code=code),
     }
-    return kinds[status]
+    return kinds.get(status) or UpstreamInvalid(f"The service answers in a way that it has not ({status}).")
 
 
 _ROOT_PATH = "/category/root"
@@ -808,21 +870,21 @@ class _Growing:
         self._items: list[Item] = []
         self._faults: list[tuple[str, GatewayError]] = []
         self._left: list[SecondLifeCategory] = []
+        self._taken: set[str] = set()
         self._calls = 0
 
     async def grown(self, ref: ContainerRef) -> _Tree | None:
         """Read all that lies below a folder; None where there is no such folder."""
+        self._levels[ref.key] = -1
         try:
             top = await self._reached(Wanted(ref.key, wire.CHILDREN, self._reach))
         except TooLarge as error:
             self._faults.append((ref.key, error))
-            top = None
         else:
             if top is None:
                 return None
-            self._levels[top.category.key] = -1
             self._collect(top)
-        while self._left and self._calls < _MOST_CALLS:
+        while self._left:
             waiting, self._left = self._left, []
             siblings: defaultdict[str, list[str]] = defaultdict(list)
             for folder in waiting:
@@ -833,14 +895,18 @@ class _Growing:
                 for at in range(0, len(keys), _BATCH)
             ]
             await asyncio.gather(*(self._expand(parent, keys) for parent, keys in groups))
-        self._faults += [(folder.key, TooLarge(len(self._folders))) for folder in self._left]
-        if top is not None:
-            del self._levels[top.category.key]
+        del self._levels[ref.key]
         return _Tree(self._folders, self._levels, self._items, self._faults)
+
+    def _deepest(self, key: str) -> int:
+        """Give how many generations below a folder there are to be told."""
+        return _DEEPEST if self._depth is None else self._depth - self._levels[key] - 2
 
     async def _reached(self, wanted: Wanted) -> Branch | None:
         """Read as many levels as the service gives at once: half as many each time that it is too much."""
         while True:
+            if self._calls >= _MOST_CALLS:
+                raise TooLarge
             self._calls += 1
             try:
                 return await self._session.branch(self._owner, wanted)
@@ -853,28 +919,42 @@ class _Growing:
 
     async def _expand(self, parent: str, keys: Sequence[str]) -> None:
         """Read folders of one parent; what fails is told, and spoils nothing else."""
+        depth = min(max(self._reach, 0), self._deepest(keys[0]))
         try:
             if len(keys) == 1:
-                found = await self._reached(Wanted(keys[0], wire.CHILDREN, max(self._reach, 0)))
+                found = await self._reached(Wanted(keys[0], wire.CHILDREN, depth))
                 branches = [] if found is None else [found]
             else:
-                found = await self._reached(Wanted(parent, wire.CHILDREN, max(self._reach, 1), tuple(keys)))
+                found = await self._reached(Wanted(parent, wire.CHILDREN, depth + 1, tuple(keys)))
                 branches = [] if found is None else [*(found.children or ())]
         except TooLarge as error:
-            if len(keys) == 1:
-                self._faults.append((keys[0], error))
+            if len(keys) == 1 or self._calls >= _MOST_CALLS:
+                self._faults += [(key, error) for key in keys]
                 return
             middle = len(keys) // 2
             await asyncio.gather(self._expand(parent, keys[:middle]), self._expand(parent, keys[middle:]))
         except GatewayError as error:
             self._faults += [(key, error) for key in keys]
         else:
-            for branch in branches:
-                self._collect(branch)
+            told = {branch.category.key: branch for branch in branches if branch.children is not None}
+            for key, branch in told.items():
+                if key in keys:
+                    self._collect(branch)
+            left = [key for key in keys if key not in told]
+            if len(keys) == 1:
+                self._faults += [(key, _untold()) for key in left]
+            else:
+                # What is not among them may have been moved meanwhile.
+                await asyncio.gather(*(self._expand(parent, [key]) for key in left))
 
     def _collect(self, top: Branch) -> None:
         """Take in what a branch tells; of each folder the first answer counts, so that no circle is walked."""
-        for one in wire.walk(top):
+        waiting = [top]
+        while waiting:
+            one = waiting.pop()
+            if one.category.key in self._taken:
+                continue
+            self._taken.add(one.category.key)
             self._items += one.items or ()
             level = self._levels[one.category.key] + 1
             for child in one.children or ():
@@ -883,8 +963,14 @@ class _Growing:
                     continue
                 self._levels[folder.key] = level
                 self._folders.append(folder)
-                if child.children is None and (self._depth is None or level + 1 < self._depth):
+                if child.children is not None:
+                    waiting.append(child)
+                elif self._depth is None or level + 1 < self._depth:
                     self._left.append(folder)
+
+
+def _untold() -> GatewayError:
+    return UpstreamInvalid("The service does not tell what lies in this folder.")
 
 
 # --- writes -----------------------------------------------------------------------------------------------------------
@@ -1004,6 +1090,22 @@ def _steps(order: Order) -> list[_Step]:
             raise Unsupported("The service does not do this.")
 
 
+_DID = (
+    *("created_items", "created_categories", "updated_items", "updated_categories", "moved_items"),
+    *("removed_items", "removed_categories", "broken_links"),
+)
+
+
+def _only(folders: Mapping[str, SecondLifeCategory], key: str | None, name: str) -> list[str]:
+    """Find the folder of a key, else the one of a name; OutcomeUnknown where there are several, or none."""
+    if key in folders:
+        return [cast("str", key)]
+    named = [key for key, one in folders.items() if one.name == name]
+    if len(named) != 1:
+        raise OutcomeUnknown("This was done, and which folder was made cannot be told.")
+    return named
+
+
 class _Doing:
     """What the calls of a write have done so far."""
 
@@ -1017,8 +1119,8 @@ class _Doing:
 
     def take(self, step: _Step, document: Document) -> None:
         """Take in the answer of a call that was done."""
-        self.calls += 1
         _reading(lambda: self._take(step, document))
+        self.calls += 1
 
     def _take(self, step: _Step, document: Document) -> None:
         outcome = self.outcome
@@ -1046,7 +1148,7 @@ class _Doing:
                 self.categories[one.category.key] = one.category
                 self.things.update({item.key: item for item in one.items or ()})
             if step.method == "COPY":
-                outcome.top = branch.category.key
+                outcome.top = outcome.top or branch.category.key
             elif step.category not in (branch.category.key, *SPECIAL):
                 raise Misread("the answer is about another folder")
             if step.is_special:
@@ -1064,43 +1166,62 @@ class _Doing:
             if found in self.categories:
                 self.categories[found].number = self.versions[found]
 
+    def has_removed(self, key: str) -> bool:
+        """Say whether something was removed by a call that was done."""
+        outcome = self.outcome
+        return any(key in keys for keys in (outcome.removed_items, outcome.removed_categories, outcome.broken_links))
+
     def gone(self, step: _Step) -> None:
         """Note what was removed by a call whose answer was lost: what it was about, as far as that is known."""
         if step.item is not None:
             self.outcome.removed_items.append(step.item)
-        elif step.category is not None and step.path == wire.category_path(step.category):
+        elif step.category is not None:
             self.outcome.removed_categories.append(step.category)
 
-    def found(self, step: _Step, branch: Branch) -> None:
-        """Note what a call whose answer was lost has made, as far as it can be told from what stood there before."""
-        self.categories[branch.category.key] = branch.category
-        self.versions[branch.category.key] = branch.category.number
+    def ensured(self, folder: Container | None) -> None:
+        """Note the special folder that stands now."""
+        self.calls += 1
+        if isinstance(folder, SecondLifeCategory):
+            self.categories[folder.key] = folder
+            self.outcome.top = folder.key
+
+    def found(self, step: _Step, branch: Branch, name: str) -> None:
+        """Note what a call whose answer was lost has done, as far as a folder tells; of a copy, by its `name`.
+
+        OutcomeUnknown where it was done, and the folder does not tell what it has made.
+        """
+        outcome = self.outcome
         children = {one.category.key: one.category for one in branch.children or ()}
-        self.categories.update(children)
         items = {item.key: item for item in branch.items or ()}
-        self.things.update(items)
-        new = step.new
-        if new is None:
-            return
-        for wanted in new.categories:
-            named = [
-                key for key, one in children.items() if key == wanted.key or one.name == rules.name_of(wanted.name)
-            ]
-            if len(named) == 1:
-                self.outcome.created_categories += named
-        for link in new.links:
-            self.outcome.created_items += [
+        made: list[str] = []
+        for wanted in () if step.new is None else step.new.categories:
+            made += _only(children, wanted.key, rules.name_of(wanted.name))
+        if step.method == "COPY":
+            made += _only(children, None, name)
+        linked: list[str] = []
+        for link in () if step.new is None else step.new.links:
+            linked += [
                 key
                 for key, one in items.items()
-                if one.linked_key == link.linked
-                and one.name == rules.name_of(link.name)
-                and key not in self.outcome.created_items
+                if (one.linked_key, one.name) == (link.linked, rules.name_of(link.name)) and key not in linked
             ][:1]
+        self.calls += 1
+        self.categories.update({branch.category.key: branch.category, **children})
+        self.things.update(items)
+        self.versions[branch.category.key] = branch.category.number
+        outcome.created_categories += made
+        outcome.created_items += linked
+        if step.method == "PATCH":
+            outcome.updated_categories.append(branch.category.key)
+        if step.method == "COPY":
+            outcome.top = outcome.top or made[0]
 
     def written(self, order: Order, refused: Sequence[Refusal]) -> Written:
         """Tell what was done."""
         outcome = self.outcome
-        changes = changed(self.owner, outcome, self.versions, self.things)
+        # A service lists versions also where nothing has changed.
+        did = any(getattr(outcome, name) for name in _DID)
+        changes = changed(self.owner, outcome, self.versions if did else {}, self.things)
         changes.is_simulated = order.simulate
         shown = Done(
             parts=parts_of(order, outcome, self.categories, self.things),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -109,6 +110,8 @@ def read_key(value: object, name: str) -> str:
 
 
 _INT32 = 1 << 32
+# Four bytes in base64.
+_BYTES = re.compile(r"[A-Za-z0-9+/]{6}==\Z")
 
 
 def read_number(value: object, name: str, words: Mapping[str, int] = MappingProxyType({})) -> int:
@@ -118,7 +121,7 @@ def read_number(value: object, name: str, words: Mapping[str, int] = MappingProx
     if isinstance(value, bytes):
         if len(value) != 4:
             raise Misread(f"`{name}` is no number of four bytes")
-        return int.from_bytes(value, "big")
+        value = int.from_bytes(value, "big", signed=True)
     if isinstance(value, str):
         text = value.strip()
         # Longer ones are not 32 bits, and may take long to read.
@@ -127,20 +130,23 @@ def read_number(value: object, name: str, words: Mapping[str, int] = MappingProx
         value = int(text)
     if isinstance(value, float) and value.is_integer() and abs(value) < _INT32:
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not -(_INT32 >> 1) <= value < _INT32:
+    if not isinstance(value, int) or isinstance(value, bool) or not -(_INT32 >> 1) <= value < _INT32 >> 1:
         raise Misread(f"`{name}` is no number of 32 bits")
     return value
 
 
 def read_mask(value: object, name: str) -> BigInt:
-    """Read a mask, which may come as a negative number."""
+    """Read a mask, which may come as a negative number, or, where bytes have no form of their own, as text of them."""
+    if isinstance(value, int) and not isinstance(value, bool) and _INT32 >> 1 <= value < _INT32:
+        return BigInt(value)
+    if isinstance(value, str) and _BYTES.match(value):
+        value = b64decode(value)
     return BigInt(read_number(value, name) % _INT32)
 
 
 def read_type(value: object, name: str, words: Mapping[str, int] = MappingProxyType({})) -> int:
     """Read the number of a type, where the highest byte stands for none."""
-    number = read_number(value, name, words)
-    return -1 if number == _INT32 - 1 else number
+    return -1 if value == _INT32 - 1 else read_number(value, name, words)
 
 
 def read_text(value: object, name: str) -> str:
@@ -166,14 +172,25 @@ def read_time(value: object, name: str) -> datetime | None:
     if value is None or value == "":
         return None
     if isinstance(value, datetime):
-        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+        return _in_utc(value, name)
     if isinstance(value, str) and not value.strip().removeprefix("-").isdecimal():
         try:
             found = datetime.fromisoformat(value)
         except ValueError:
             raise Misread(f"`{name}` is no time") from None
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        return _in_utc(found, name)
     return datetime.fromtimestamp(read_number(value, name), UTC)
+
+
+def _in_utc(moment: datetime, name: str) -> datetime:
+    try:
+        found = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        raise Misread(f"`{name}` is out of range") from None
+    # It is written as seconds of 32 bits.
+    if not -(_INT32 >> 1) <= int(found.timestamp()) < _INT32 >> 1:
+        raise Misread(f"`{name}` is out of range")
+    return found
 
 
 def read_map(value: object, name: str) -> Document:
@@ -202,12 +219,17 @@ def read_ids(value: object, name: str) -> list[str]:
     return [read_key(entry, name) for entry in entries]
 
 
+def _first(document: Document, *names: str, default: Any) -> Any:
+    """Give the first of these that is told; none at all is like absence."""
+    return next((document[name] for name in names if document.get(name) is not None), default)
+
+
 def _thumbnail(document: Document) -> str | None:
     return read_id(read_map(document.get("thumbnail"), "thumbnail").get("asset_id"), "thumbnail")
 
 
 def _favorite(document: Document) -> bool:
-    return read_flag(read_map(document.get("favorite"), "favorite").get("toggled", False), "favorite")
+    return read_flag(_first(read_map(document.get("favorite"), "favorite"), "toggled", default=False), "favorite")
 
 
 def _extra(document: Document, known: Collection[str]) -> Extra:
@@ -258,7 +280,7 @@ def parse_category(document: object, owner: OwnerRef) -> SecondLifeCategory:
     found = read_map(document, "category")
     key = read_key(found.get("category_id", found.get("item_id")), "category_id")
     name = read_text(found.get("name"), "name")
-    type_number = read_type(found.get("type_default", found.get("type", ORDINARY)), "type_default")
+    type_number = read_type(_first(found, "type_default", "type", default=ORDINARY), "type_default")
     return SecondLifeCategory(
         key=key,
         name=name,
@@ -270,7 +292,7 @@ def parse_category(document: object, owner: OwnerRef) -> SecondLifeCategory:
         type_number=type_number,
         thumbnail_id=_thumbnail(found),
         is_favorite=_favorite(found),
-        number=read_number(found.get("version", 1), "version"),
+        number=read_number(_first(found, "version", default=1), "version"),
         extra=_extra({name: part for name, part in found.items() if not is_report(name)}, _CATEGORY),
     )
 
@@ -280,8 +302,8 @@ def parse_thing(document: object, owner: OwnerRef) -> Thing:
     found = read_map(document, "item")
     key = read_key(found.get("item_id"), "item_id")
     name = read_text(found.get("name"), "name")
-    asset_type = read_type(found.get("type", -1), "type", NUMBERS)
-    kind = read_type(found.get("inv_type", DEFAULT_KINDS.get(asset_type, -1)), "inv_type", KIND_NUMBERS)
+    asset_type = read_type(_first(found, "type", default=-1), "type", NUMBERS)
+    kind = read_type(_first(found, "inv_type", default=DEFAULT_KINDS.get(asset_type, -1)), "inv_type", KIND_NUMBERS)
     common: dict[str, Any] = {
         "key": key,
         "name": name,
@@ -304,11 +326,11 @@ def parse_thing(document: object, owner: OwnerRef) -> Thing:
         # Live data have attachments whose inventory type says texture.
         inventory_type_number=ATTACHMENT if kind == 0 and asset_type in (OBJECT, MESH) else kind,
         asset_id=read_id(found.get("asset_id"), "asset_id"),
-        flags=read_mask(found.get("flags", 0), "flags"),
+        flags=read_mask(_first(found, "flags", default=0), "flags"),
         permissions=_parse_permissions(read_map(found.get("permissions"), "permissions")),
         sale=SecondLifeSale(
-            type_number=read_number(sale.get("sale_type", 0), "sale_type", SALE_NUMBERS),
-            price=read_number(sale.get("sale_price", 10), "sale_price"),
+            type_number=read_number(_first(sale, "sale_type", default=0), "sale_type", SALE_NUMBERS),
+            price=read_number(_first(sale, "sale_price", default=10), "sale_price"),
         ),
         thumbnail_id=_thumbnail(found),
         is_favorite=_favorite(found),
@@ -318,11 +340,11 @@ def parse_thing(document: object, owner: OwnerRef) -> Thing:
 def _parse_permissions(found: Document) -> SecondLifePermissions:
     owner, group = read_id(found.get("owner_id"), "owner_id"), read_id(found.get("group_id"), "group_id")
     return SecondLifePermissions(
-        base_mask=read_mask(found.get("base_mask", 0), "base_mask"),
-        owner_mask=read_mask(found.get("owner_mask", 0), "owner_mask"),
-        group_mask=read_mask(found.get("group_mask", 0), "group_mask"),
-        everyone_mask=read_mask(found.get("everyone_mask", 0), "everyone_mask"),
-        next_owner_mask=read_mask(found.get("next_owner_mask", 0), "next_owner_mask"),
+        base_mask=read_mask(_first(found, "base_mask", default=0), "base_mask"),
+        owner_mask=read_mask(_first(found, "owner_mask", default=0), "owner_mask"),
+        group_mask=read_mask(_first(found, "group_mask", default=0), "group_mask"),
+        everyone_mask=read_mask(_first(found, "everyone_mask", default=0), "everyone_mask"),
+        next_owner_mask=read_mask(_first(found, "next_owner_mask", default=0), "next_owner_mask"),
         creator_id=read_id(found.get("creator_id"), "creator_id"),
         owner_id=owner,
         last_owner_id=read_id(found.get("last_owner_id"), "last_owner_id"),
@@ -596,7 +618,7 @@ def parse_new_category(entry: Document) -> NewCategory:
     return NewCategory(
         key=read_id(entry.get("category_id"), "category_id"),
         name=read_text(entry.get("name"), "name"),
-        type_number=read_type(entry.get("type_default", entry.get("type", ORDINARY)), "type_default"),
+        type_number=read_type(_first(entry, "type_default", "type", default=ORDINARY), "type_default"),
         thumbnail_id=_thumbnail(entry),
         is_favorite=_favorite(entry),
     )
@@ -631,10 +653,10 @@ def parse_new_item(entry: Document) -> NewItem:
         asset_type=asset_type,
         inventory_type=DEFAULT_KINDS.get(asset_type, -1) if kind is None else read_type(kind, "inv_type", KIND_NUMBERS),
         asset_id=read_id(entry.get("asset_id"), "asset_id"),
-        flags=read_mask(entry.get("flags", 0), "flags"),
+        flags=read_mask(_first(entry, "flags", default=0), "flags"),
         masks=_parse_masks(entry, ("base_mask",)),
-        sale_type=_sale_type(sale.get("sale_type", 0)),
-        sale_price=_sale_price(sale.get("sale_price", 10)),
+        sale_type=_sale_type(_first(sale, "sale_type", default=0)),
+        sale_price=_sale_price(_first(sale, "sale_price", default=10)),
         thumbnail_id=_thumbnail(entry),
         is_favorite=_favorite(entry),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -99,7 +99,7 @@ class Dialect:
         return await mint(self.asked.gateway, PROVIDER, owner, **more)
 
     async def seed(self, documents: Any) -> None:
-        """Import documents."""
+        """Import documents; the samples again, if none are given."""
         await seed(self.asked.gateway, PROVIDER, documents)
 
 
@@ -111,9 +111,9 @@ def read(answer: httpx.Response) -> Any:
 def texts(value: Any) -> Any:
     """Put ids as texts, so that they compare."""
     if isinstance(value, dict):
-        return {str(name): texts(part) for name, part in value.items()}
+        return {str(name): texts(part) for name, part in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [texts(part) for part in value]
+        return [texts(part) for part in cast("list[Any]", value)]
     return str(value) if isinstance(value, UUID) else value
 
 
@@ -135,21 +135,34 @@ async def open_dialect(stack: AsyncExitStack, url: str, **options: Any) -> Diale
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def either(
+async def either_url(
     request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[Dialect]:
+) -> AsyncGenerator[str]:
+    """Give a database of either kind with the samples in it."""
+    if request.param == "sqlite":
+        yield await copied(PROVIDER, tmp_path_factory, tmp_path)
+        return
+    server = request.getfixturevalue("postgres_url")
+    if server not in _TEMPLATES:
+        template = await make_database(server)
+        async with local(PROVIDER, template):
+            _TEMPLATES[server] = template
+    async with fresh_database(server, _TEMPLATES[server]) as url:
+        yield url
+
+
+@pytest.fixture
+async def either(either_url: str) -> AsyncGenerator[Dialect]:
     """Serve the dialect from either database."""
     async with AsyncExitStack() as stack:
-        if request.param == "sqlite":
-            url = await copied(PROVIDER, tmp_path_factory, tmp_path)
-        else:
-            server = request.getfixturevalue("postgres_url")
-            if server not in _TEMPLATES:
-                template = await make_database(server)
-                async with local(PROVIDER, template):
-                    _TEMPLATES[server] = template
-            url = await stack.enter_async_context(fresh_database(server, _TEMPLATES[server]))
-        yield await open_dialect(stack, url)
+        yield await open_dialect(stack, either_url)
+
+
+@pytest.fixture
+async def two(either_url: str) -> AsyncGenerator[tuple[Dialect, Dialect]]:
+    """Serve the dialect by two gateways over one database, of either kind."""
+    async with AsyncExitStack() as stack:
+        yield await open_dialect(stack, either_url), await open_dialect(stack, either_url)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -167,7 +168,7 @@ cells = pytest.mark.parametrize(
 )
 
 
-def destination(method: str) -> dict[str, str]:
+def destination(method: str) -> Any:
     return {"Destination": TRASH} if method in ("COPY", "MOVE") else {}
 
 
@@ -228,7 +229,8 @@ async def test_a_transaction_is_done_once(
         )
     await served.ask(method, f"{path}?tid={once}", body, status=status, **destination(method))
     after = await served.whole()
-    for headers in ({}, {"If_Match": '"nonsense"'}):
+    conditions: list[Any] = [{}, {"If_Match": '"nonsense"'}]
+    for headers in conditions:
         again = await served.ask(method, f"{path}?tid={once}", body, status=409, **destination(method), **headers)
         assert again["transaction_id"] == once
         assert {"error_code", "error_description"} <= again.keys()
@@ -305,7 +307,11 @@ async def test_a_write_is_held_to_its_tags(either: Dialect, method: str, path: s
     resource = await either.send("GET", path)
     tag = resource.headers["etag"]
     before = await either.whole()
-    for headers, condition in (({"If_Match": '"stale"'}, "If-Match"), ({"If_None_Match": tag}, "If-None-Match")):
+    conditions: list[tuple[Any, str]] = [
+        ({"If_Match": '"stale"'}, "If-Match"),
+        ({"If_None_Match": tag}, "If-None-Match"),
+    ]
+    for headers, condition in conditions:
         answer = await either.send(method, path, body, **destination(method), **headers)
         assert answer.status_code == 412
         found = read(answer)
@@ -444,7 +450,7 @@ async def test_a_body_that_is_too_long_is_not_read(served: Dialect) -> None:
     found = await served.ask("POST", f"/category/{HATS}", content=b" " * ((1 << 20) + 1), status=413)
     assert found["error_code"] == 0
     bomb = gzip.compress(b" " * (4 << 20))
-    await served.ask("POST", f"/category/{HATS}", content=bomb, Content_Encoding="gzip", status=415)
+    await served.ask("POST", f"/category/{HATS}", content=bomb, Content_Encoding="gzip", status=413)
 
 
 async def test_what_is_no_resource_or_no_method_is_told(served: Dialect) -> None:
@@ -689,7 +695,7 @@ async def test_a_whole_item_is_taken_and_what_cannot_change_is_ignored(either: D
 
 async def test_values_come_in_every_form_that_clients_send(either: Dialect) -> None:
     """Behaviour 23."""
-    for body, check in (
+    cases: list[tuple[Any, Callable[[Any], Any]]] = [
         ({"sale_info": {"sale_type": "copy"}}, lambda found: found["sale_info"] == {"sale_type": 2, "sale_price": 10}),
         ({"sale_info": {"sale_price": 25}}, lambda found: found["sale_info"] == {"sale_type": 2, "sale_price": 25}),
         ({"flags": b"\x00\x00\x01\x00"}, lambda found: found["flags"] == 256),
@@ -704,10 +710,11 @@ async def test_values_come_in_every_form_that_clients_send(either: Dialect) -> N
             lambda found: found["permissions"]["group_mask"] == 0x8000,
         ),
         ({"asset_id": NOTHING}, lambda found: found["asset_id"] == NOTHING),
-    ):
+    ]
+    for body, check in cases:
         await either.ask("PATCH", f"/item/{STRAW_HAT}", body)
         assert check(await either.get(f"/item/{STRAW_HAT}")), body
-    for bad in (
+    faults: list[Any] = [
         {"flags": b"\x01"},
         {"flags": 1 << 40},
         {"flags": "x"},
@@ -721,7 +728,8 @@ async def test_values_come_in_every_form_that_clients_send(either: Dialect) -> N
         {"name": 5},
         {"thumbnail": "x"},
         [],
-    ):
+    ]
+    for bad in faults:
         found = await either.ask("PATCH", f"/item/{STRAW_HAT}", bad, status=400)
         assert found["item_id"] == STRAW_HAT
 
@@ -822,6 +830,32 @@ async def test_a_folder_never_lies_in_itself(either: Dialect) -> None:
         assert sorted(answer.status_code for answer in answers) == [200, 400]
         await either.ask("MOVE", f"/category/{HATS}", Destination=CLOTHING)
         await either.ask("MOVE", f"/category/{BOOTS}", Destination=CLOTHING)
+
+
+async def test_crossing_moves_never_make_a_circle_on_two_gateways(two: tuple[Dialect, Dialect]) -> None:
+    one, other = two
+    for _ in range(4):
+        answers = await asyncio.gather(
+            one.send("MOVE", f"/category/{HATS}", Destination=BOOTS),
+            other.send("MOVE", f"/category/{BOOTS}", Destination=WINTER),
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 400]
+        whole = str(await one.get("/category/root/children?depth=*"))
+        assert all(key in whole for key in (HATS, BOOTS, WINTER))
+        for key in (HATS, BOOTS):
+            await one.ask("MOVE", f"/category/{key}", Destination=CLOTHING)
+
+
+async def test_many_writers_of_one_folder_lose_nothing(two: tuple[Dialect, Dialect]) -> None:
+    version = await two[0].version(HATS)
+    answers = await asyncio.gather(
+        *(two[number % 2].send("POST", f"/category/{HATS}", {"categories": [FOLDER]}) for number in range(16))
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    found = await two[1].get(f"/category/{HATS}/children")
+    assert len(found["_embedded"]["categories"]) == 17
+    assert found["version"] == version + 16
+    assert len({read(answer)["version"] for answer in answers}) == 16
 
 
 async def test_where_from_and_where_to_must_be_there(either: Dialect) -> None:
@@ -992,7 +1026,7 @@ async def test_the_library_is_only_read_and_copied_from(either: Dialect) -> None
     cap = either.library
     found = await either.get(f"/category/{LIBRARY}/children?depth=*", capability=cap)
     assert found["_base_uri"] == "slcap://LibraryAPIv3"
-    for method, path, body in (
+    refusals: list[tuple[str, str, Any]] = [
         ("POST", f"/category/{LIBRARY_FOLDER}", {"categories": [FOLDER]}),
         ("PUT", "/category/inbox", None),
         ("PATCH", f"/category/{LIBRARY_FOLDER}", {"name": "Mine"}),
@@ -1002,7 +1036,8 @@ async def test_the_library_is_only_read_and_copied_from(either: Dialect) -> None
         ("PATCH", f"/item/{item(901)}", {"name": "Mine"}),
         ("MOVE", f"/category/{LIBRARY_FOLDER}", None),
         ("MOVE", f"/item/{item(901)}", None),
-    ):
+    ]
+    for method, path, body in refusals:
         refused = await either.ask(method, path, body, status=403, capability=cap, **destination(method))
         assert refused["error_code"] == 14
     assert await either.get(f"/category/{LIBRARY}/children?depth=*", capability=cap) == found
@@ -1124,14 +1159,193 @@ async def test_a_seed_leads_to_the_capabilities_it_is_asked_for(served: Dialect)
         f"{ROOT_PATH}/seed/{seed}", content=b'["LibraryAPIv3"]', headers={"Content-Type": JSON, "Accept": JSON}
     )
     assert {*only.json()} == {"LibraryAPIv3"}
-    for path, body, status in (
+    cases: list[tuple[str, Any, int]] = [
         (f"/seed/{served.capability}", names, 404),
         ("/seed/x", names, 404),
         (f"/seed/{seed}", {}, 400),
-    ):
+    ]
+    for path, body, status in cases:
         refused = await served.asked.client.post(
             ROOT_PATH + path, content=write_llsd(body), headers={"Content-Type": LLSD}
         )
         assert refused.status_code == status
     assert (await served.asked.client.get(f"{ROOT_PATH}/seed/{seed}")).status_code == 405
     assert (await served.send("GET", "/category/root", capability=seed)).status_code == 404
+
+
+# --- what reviewers found ---------------------------------------------------------------------------------------------
+
+
+async def nest(dialect: Dialect, levels: int) -> str:
+    """Make folders one in another, and give the outermost."""
+    keys = [f"55555555-0000-4000-8000-{number:012d}" for number in range(levels)]
+    for above, key in zip([BOOTS, *keys], keys, strict=False):
+        await dialect.ask("POST", f"/category/{above}", {"categories": [{**FOLDER, "category_id": key}]}, status=201)
+    return keys[0]
+
+
+async def test_what_is_nested_too_deep_for_one_document_is_refused_before_anything_is_done(served: Dialect) -> None:
+    top = await nest(served, 70)
+    before = await served.version(TRASH)
+    for media in (LLSD, JSON):
+        for part in ("/children?depth=*", "/categories?depth=65", "?depth=*"):
+            path = f"/category/{top}{part}"
+            found = await served.ask("GET", path, status=403, media=media)
+            assert found["error_code"] == 2
+        assert (await served.get(f"/category/{top}/children?depth=50", media=media))["category_id"] == top
+    await served.ask("COPY", f"/category/{top}", status=403, Destination=TRASH)
+    assert await served.version(TRASH) == before
+    await served.ask("DELETE", f"/category/{top}?depth=*", status=403, If_Match='"stale"')
+
+
+async def test_a_condition_on_what_is_too_large_is_not_passed_over(tmp_path: Any, tmp_path_factory: Any) -> None:
+    async with AsyncExitStack() as stack:
+        dialect = await open_dialect(stack, await copied(PROVIDER, tmp_path_factory, tmp_path), most_objects=3)
+        await dialect.ask("DELETE", f"/category/{HATS}/children?depth=*", status=403, If_Match='"stale"')
+        assert (await dialect.get(f"/item/{STRAW_HAT}"))["parent_id"] == HATS
+
+
+async def test_an_error_names_only_ids(served: Dialect) -> None:
+    for path in (f"/category/{HATS}", f"/item/{STRAW_HAT}"):
+        for to in (f"{ROOT_PATH}/{served.capability}/category/{NOTHING}", "inbox", "nowhere"):
+            found = await served.ask("MOVE", path, status=404, Destination=to)
+            assert "category_id" not in found
+            assert served.capability not in str(found)
+    assert "category_id" not in await served.ask("GET", "/category/inbox", status=404)
+    assert "category_id" not in await served.ask("DELETE", "/category/inbox", status=410)
+
+
+async def test_an_id_that_is_removed_in_the_same_request_is_not_free(either: Dialect) -> None:
+    before = await either.whole()
+    for path, body in (
+        (f"/category/{HATS}/children", {"categories": [{**FOLDER, "category_id": UUID(WINTER)}]}),
+        (f"/category/{HATS}/items", {"items": [new_item(item_id=UUID(STRAW_HAT))]}),
+        (f"/category/{CURRENT}/links", [new_link(item_id=UUID(link(1)))]),
+    ):
+        await either.ask("PUT", path, body, status=400)
+    assert await either.whole() == before
+
+
+async def test_a_transaction_of_a_special_category_that_stands_is_left_free(served: Dialect) -> None:
+    once = tid()
+    for _ in range(2):
+        assert "transaction_id" not in await served.ask("PUT", f"/category/current?tid={once}", status=409)
+    await served.ask("POST", f"/category/{HATS}?tid={once}", {"categories": [FOLDER]}, status=201)
+    again = await served.ask("PUT", f"/category/current?tid={once}", status=409)
+    assert again["transaction_id"] == once
+    assert (await served.ask("PUT", f"/category/{HATS}", status=409))["category_id"] == HATS
+    made = await served.send("PUT", "/category/favorite")
+    assert made.headers["content-location"] == made.headers["location"]
+
+
+async def test_conditions_that_name_no_version_hold_nobody_up(either: Dialect) -> None:
+    conditions: list[Any] = [{"If_Match": "*"}, {"If_None_Match": '"other"'}]
+    for headers in conditions:
+        body = {"categories": [FOLDER]}
+        answers = await asyncio.gather(*(either.send("POST", f"/category/{BOOTS}", body, **headers) for _ in range(5)))
+        assert {answer.status_code for answer in answers} == {201}
+    tag = (await either.send("GET", f"/category/{BOOTS}")).headers["etag"]
+    answers = await asyncio.gather(
+        *(either.send("PATCH", f"/category/{BOOTS}", {"name": f"{number}"}, If_Match=tag) for number in range(5))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
+    for answer in answers:
+        if answer.status_code == 412:
+            assert answer.headers["etag"] != tag
+            assert tag not in read(answer)["etags"]
+
+
+async def test_a_copy_from_the_library_is_held_to_its_tags(either: Dialect) -> None:
+    for path in (f"/category/{LIBRARY_FOLDER}", f"/category/{LIBRARY_FOLDER}/items"):
+        found = await either.ask("COPY", path, status=412, capability=either.library, Destination=BOOTS, If_Match='"x"')
+        assert found["condition"] == "If-Match"
+    assert await either.version(BOOTS) == 1
+    tag = (await either.send("GET", f"/category/{LIBRARY_FOLDER}", capability=either.library)).headers["etag"]
+    # An address behind the other capability of the same agent.
+    to = f"http://localhost{ROOT_PATH}/{either.capability}/category/{BOOTS}"
+    path = f"/category/{LIBRARY_FOLDER}"
+    await either.ask("COPY", path, status=201, capability=either.library, Destination=to, If_Match=tag)
+    stranger = await either.mint(OTHER)
+    elsewhere = to.replace(either.capability, stranger)
+    await either.ask("COPY", path, status=404, capability=either.library, Destination=elsewhere)
+
+
+async def test_masks_are_put_right_by_whatever_changes_or_copies(either: Dialect) -> None:
+    wrong = {"base_mask": 0x4000, "owner_mask": -1, "group_mask": 0, "everyone_mask": 0x4000, "next_owner_mask": 0}
+    key = "66666666-0000-4000-8000-000000000001"
+    thing = {"item_id": key, "agent_id": AGENT, "name": "Wrong", "type": 7, "inv_type": 7, "permissions": wrong}
+    await either.seed({"agent_id": AGENT, "_embedded": {"items": {key: thing}, "links": {}, "categories": {}}})
+    changed = await either.ask("PATCH", f"/item/{key}", {"desc": "new"})
+    assert not changed["permissions"]["everyone_mask"] & 0x4000
+    assert changed["permissions"]["base_mask"] & 0x2000
+
+
+async def test_a_new_import_never_lowers_a_version(served: Dialect) -> None:
+    await served.ask("PATCH", f"/category/{HATS}", {"name": "Caps"})
+    before = await served.version(CLOTHING)
+    await served.seed(None)
+    assert await served.version(CLOTHING) > before
+
+
+async def test_an_agent_without_anything_can_begin(either: Dialect) -> None:
+    cap = await either.mint(OTHER)
+    await either.ask("DELETE", f"/item/{NOTHING}", status=410, capability=cap)
+    await either.ask("PUT", "/category/current", status=404, capability=cap)
+    root = await either.ask("PUT", "/category/root", status=201, capability=cap)
+    assert root["parent_id"] == ZERO
+    await either.ask("PUT", "/category/current", status=201, capability=cap)
+    whole = await either.get("/category/root/children?depth=*", capability=cap)
+    assert len(whole["_embedded"]["categories"]) == 1
+
+
+async def test_none_in_what_is_made_is_absence_and_bytes_may_be_text(served: Dialect) -> None:
+    body = {
+        "categories": [{"name": "x", "type_default": None, "category_id": None, "thumbnail": None}],
+        "items": [new_item(flags=None, sale_info={"sale_type": None}, permissions=None, inv_type=None, desc=None)],
+    }
+    for media in (LLSD, JSON):
+        await served.ask("POST", f"/category/{HATS}", body, status=201, media=media)
+    await served.ask("PATCH", f"/item/{STRAW_HAT}", {"flags": "AAABAA=="}, media=JSON)
+    assert (await served.get(f"/item/{STRAW_HAT}"))["flags"] == 256
+
+
+async def test_a_type_that_is_named_goes_before_any_other(served: Dialect) -> None:
+    for accept, media in (
+        ("application/json, text/plain, */*", JSON),
+        (f"*/*, {LLSD}", LLSD),
+        (f"{JSON}, {LLSD}", LLSD),
+        ("application/json;q=0, */*", LLSD),
+    ):
+        answer = await served.send("GET", f"/category/{HATS}", Accept=accept)
+        assert answer.headers["content-type"] == media, accept
+
+
+async def test_a_repeat_is_told_even_where_what_it_was_about_is_gone(served: Dialect) -> None:
+    once = tid()
+    await served.ask("PATCH", f"/item/{STRAW_HAT}?tid={once}", {"name": "Cap"})
+    await served.ask("DELETE", f"/item/{STRAW_HAT}")
+    again = await served.ask("PATCH", f"/item/{STRAW_HAT}?tid={once}", {"name": "Cap"}, status=409)
+    assert again["transaction_id"] == once
+    await served.get(f"/category/{HATS}?children=x")
+
+
+async def test_a_strict_dialect_tells_first_what_is_wrong(strict: Dialect) -> None:
+    await strict.ask("MOVE", f"/category/{HATS}", status=400)
+    await strict.ask("MOVE", f"/category/{NOTHING}", status=410, Destination=TRASH)
+    await strict.ask("MOVE", f"/category/{LIBRARY_FOLDER}", status=403, capability=strict.library, Destination=TRASH)
+
+
+async def test_a_copy_that_copies_nothing_changes_no_version(either: Dialect) -> None:
+    await either.ask("MOVE", f"/item/{TOP_HAT}", Destination=BOOTS)
+    version = await either.version(BOOTS)
+    found = await either.ask("COPY", f"/category/{BOOTS}/children", status=201, Destination=BOOTS)
+    assert found["_created_items"] == found["_moved_items"] == []
+    assert found["_updated_category_versions"] == {BOOTS: version}
+
+
+async def test_of_what_is_copied_twice_each_copy_is_whole(either: Dialect) -> None:
+    await either.ask("DELETE", f"/item/{TOP_HAT}")
+    found = await either.ask("COPY", f"/category/{CLOTHING}/categories", status=201, Destination=TRASH)
+    hats = next(one for one in found["_embedded"]["categories"].values() if one["name"] == "Hats")
+    (winter,) = hats["_embedded"]["categories"].values()
+    assert [one["name"] for one in winter["_embedded"]["items"].values()] == ["Wool hat"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import httpx
 
 from gateway.model.deadline import Limit, time_left
-from gateway.model.errors import GatewayError, OutcomeUnknown, UpstreamInvalid, UpstreamTimeout
-from gateway.transport.body import MAX_BODY_BYTES, Body
+from gateway.model.errors import GatewayError, OutcomeUnknown, UpstreamTimeout
+from gateway.transport.body import MAX_BODY_BYTES, Body, TooLong
 from gateway.transport.errors import SAFE_METHODS, DeadlinePassed, Judge
 from gateway.transport.messages import Answer
 
@@ -62,7 +62,7 @@ class Attempt(httpx.AsyncBaseTransport):
         if response is None or clock.expired:
             raise _late(request, hurried=hurried)
         if len(response.content) > self._max_body_bytes:
-            raise UpstreamInvalid("the service's answer is too long")
+            raise TooLong("the service's answer is too long")
         error = self._judge(response)
         if error is not None:
             raise _for_writes(error, response.status_code, request)

@@ -16,6 +16,7 @@ from threading import Timer
 import httpx
 import pytest
 
+from gateway.registry import PROVIDERS
 from tests.cli.conftest import COMMAND, OWNER
 
 STARTS = 20.0
@@ -83,7 +84,7 @@ def left(folder: Path) -> list[str]:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_the_demo_serves_what_it_prints_and_leaves_nothing(folder: Path, how: signal.Signals) -> None:
     with demo(folder) as up, httpx.Client(timeout=10) as client:
-        graph, dialect, other = re.findall(r"http://127\.0\.0\.1:\d+\S*", up.printed)
+        graph, dialect, other, folders = re.findall(r"http://127\.0\.0\.1:\d+\S*", up.printed)
         assert graph == f"{up.address}/graphql"
         columns = [line.index("http") for line in up.printed.splitlines() if "http" in line]
         key, session, refresh = re.findall(r"^ +(?:key|session|refresh) +(\S+)$", up.printed, re.MULTILINE)
@@ -91,7 +92,7 @@ def test_the_demo_serves_what_it_prints_and_leaves_nothing(folder: Path, how: si
             line.index(secret) for line in up.printed.splitlines() for secret in (key, session) if secret in line
         ]
         assert len(set(columns)) == 1
-        assert len(columns) == 5
+        assert len(columns) == 6
         query = up.printed.partition("A query to paste:")[2].strip()
 
         answer = client.post(graph, json={"query": query}).json()
@@ -108,6 +109,9 @@ def test_the_demo_serves_what_it_prints_and_leaves_nothing(folder: Path, how: si
         for token in (session, renewed.json()["sessionToken"]):
             found = client.get(slots, headers={"Authorization": f"Bearer {token}"})
             assert (found.status_code, found.json()[0]["item"]["id"]) == (200, "i_cap")
+        (capability,) = re.findall(r"^ +inventory +(\S+)$", up.printed, re.MULTILINE)
+        root = client.get(f"{folders}/{capability}/category/root", headers={"Accept": "application/json"})
+        assert (root.status_code, root.json()["type_default"]) == (200, 8)
         assert client.get(f"{up.address}/health/ready").json() == {"status": "ready"}
         assert "server" not in account.headers
 
@@ -139,7 +143,7 @@ def test_the_demo_calls_nobody_whatever_the_settings_say(folder: Path) -> None:
     with demo(folder, GATEWAY_PROVIDERS__GUILDWARS2__TIMEOUT="3") as up:
         query = "{ inventoryProviders { backend } inventoryViewer { owners { key } } }"
         answer = httpx.post(f"{up.address}/graphql", json={"query": query}).json()
-        assert answer["data"]["inventoryProviders"] == [{"backend": "LOCAL"}] * 2
+        assert answer["data"]["inventoryProviders"] == [{"backend": "LOCAL"}] * len(PROVIDERS)
         assert OWNER in [owner["key"] for owner in answer["data"]["inventoryViewer"]["owners"]]
         # The rest of the settings hold.
         assert httpx.get(f"{up.address}/graphql", headers={"Accept": "text/html"}).status_code == 404

@@ -6,20 +6,44 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from graphql import (
+    DefinitionNode,
+    DocumentNode,
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
+    ObjectTypeDefinitionNode,
+    UnionTypeDefinitionNode,
+    build_ast_schema,
     get_named_type,
     is_leaf_type,
     is_required_argument,
+    parse,
 )
+
+from gateway.app import Gateway
+from gateway.registry import PROVIDERS, Provider
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 
 # Of every thing but the first in a query, who holds it and where it lies is left out: it leads back up.
 BACK = {"inventory", "owner", "parent", "container", "slot"}
+
+
+def schema_of(gateway: Gateway, provider: Provider) -> GraphQLSchema:
+    """Give the schema without the types of other providers: with all of them selections would soon be too large."""
+    others = tuple(one.manifest.title.replace(" ", "") for one in PROVIDERS.values() if one is not provider)
+    kept: list[DefinitionNode] = []
+    for node in parse(gateway.schema.as_str()).definitions:
+        if isinstance(node, ObjectTypeDefinitionNode) and node.name.value.startswith(others):
+            continue
+        if isinstance(node, UnionTypeDefinitionNode):
+            mine = tuple(one for one in node.types or () if not one.name.value.startswith(others))
+            kept.append(UnionTypeDefinitionNode(name=node.name, types=mine))
+        else:
+            kept.append(node)
+    return build_ast_schema(DocumentNode(definitions=tuple(kept)))
 
 
 def selection(

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, build_schema
+from graphql import GraphQLSchema
 
 from gateway.app import Gateway
 from gateway.model.ids import CONTAINER, ContainerRef, encode_id
 from gateway.registry import PROVIDERS
 from gateway.settings import ProviderSettings
 from tests.e2e.conftest import SERVER, Pair, Served, serving
-from tests.e2e.selections import composite, selection, strings, typenames
+from tests.e2e.selections import composite, schema_of, selection, strings, typenames
 from tests.gateways import NOW, header, mint, seed, settings
 
 PROVIDER = PROVIDERS["community"]
@@ -44,7 +44,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pair]:
 
 @pytest.fixture(scope="module")
 def schema(pair: Pair) -> GraphQLSchema:
-    return build_schema(pair.local.gateway.schema.as_str())
+    return schema_of(pair.local.gateway, PROVIDER)
 
 
 @pytest.mark.parametrize("key", ["nova/u_1", "nova/u_2", "nova", "nova/me"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from graphql import GraphQLSchema, build_schema
+from graphql import GraphQLSchema
 
+from gateway.registry import PROVIDERS
 from tests.e2e.conftest import NAME, WORLD, Pair, owner
-from tests.e2e.selections import composite, selection, strings, typenames
+from tests.e2e.selections import composite, schema_of, selection, strings, typenames
 
 DEPTH = 4
 ARGUMENTS = {
@@ -17,7 +18,7 @@ ARGUMENTS = {
 
 @pytest.fixture(scope="module")
 def schema(pair: Pair) -> GraphQLSchema:
-    return build_schema(pair.local.gateway.schema.as_str())
+    return schema_of(pair.local.gateway, PROVIDERS["guildwars2"])
 
 
 def test_every_field_below_an_inventory_is_answered_alike(pair: Pair, schema: GraphQLSchema) -> None:

@@ -29,6 +29,7 @@ from gateway.model.errors import (
     UpstreamUnavailable,
 )
 from gateway.model.manifest import BudgetScope, CallBudget
+from gateway.transport.body import TooLong
 from gateway.transport.client import Client
 from gateway.transport.errors import CircuitOpen, DeadlinePassed, judge_status
 from gateway.transport.pool import Pool
@@ -345,7 +346,7 @@ async def test_a_service_in_the_same_process_answers_as_over_the_wire() -> None:
 @pytest.mark.parametrize("path", ["/big", "/bomb"])
 async def test_the_limit_holds_in_the_same_process(path: str) -> None:
     error = await fails(client(in_process()), f"http://service.test{path}")
-    assert type(error) is UpstreamInvalid
+    assert type(error) is TooLong
     assert "too long" in error.message
 
 
@@ -356,4 +357,4 @@ async def test_the_time_holds_in_the_same_process() -> None:
 
 async def test_the_limit_holds_for_answers_that_come_whole() -> None:
     whole = httpx.MockTransport(lambda request: httpx.Response(200, content=bytes(2 << 20)))
-    assert type(await fails(client(whole), "http://service.test/")) is UpstreamInvalid
+    assert type(await fails(client(whole), "http://service.test/")) is TooLong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -142,10 +143,10 @@ def body_of(error: GatewayError) -> dict[str, Any]:
     if isinstance(error, ItemNotFound | ItemGone | InvalidItem):
         body |= _told("item_id", error.key)
     if isinstance(error, InvalidLinks):
-        body["invalid_linked_ids"] = [one.linked for one in error.all if isinstance(one, InvalidLinks)]
+        body["invalid_linked_ids"] = [uuid.UUID(one.linked) for one in error.all if isinstance(one, InvalidLinks)]
     return body
 
 
 def _told(name: str, key: str) -> dict[str, Any]:
     """Name what an error is about, where it has an id: a name, or whatever else was asked for, is none."""
-    return {name: key} if UUID.match(key) else {}
+    return {name: uuid.UUID(key)} if UUID.match(key) else {}

@@ -16,7 +16,7 @@ from gateway.model.ports import Holder
 from gateway.providers.provider import Provider
 from gateway.registry import PROVIDERS
 from tests.conformance.worlds import WORLDS, World
-from tests.databases import fresh_database, make_database
+from tests.databases import lent_database, make_database
 from tests.gateways import Answer, Asked, header, local, mint, running, settings, upstream
 
 KINDS = {"sqlite": BackendKind.LOCAL, "postgres": BackendKind.LOCAL, "upstream": BackendKind.UPSTREAM}
@@ -72,12 +72,12 @@ def needs(*needed: Capability) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("subject", matrix(*needed), indirect=True)
 
 
-_SEEDED: dict[tuple[str, str], str] = {}
-"""Databases with the samples in them, made on first use and copied for each test."""
+_SEEDED: dict[tuple[str, str], tuple[str, str]] = {}
+"""Databases with the samples and a credential in them, made on first use and copied for each test."""
 
 
-async def seeded(provider: Provider, backend: str, request: pytest.FixtureRequest) -> str:
-    """Give the URL of the database to copy."""
+async def seeded(provider: Provider, backend: str, request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Give the URL of the database to copy, and the credential of the samples' owner."""
     at = (provider.key, "postgres" if backend == "postgres" else "sqlite")
     if at not in _SEEDED:
         if backend == "postgres":
@@ -85,8 +85,8 @@ async def seeded(provider: Provider, backend: str, request: pytest.FixtureReques
         else:
             factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
             url = f"sqlite:///{factory.mktemp('seeded')}/store.db"
-        async with local(provider, url):
-            _SEEDED[at] = url
+        async with local(provider, url) as asked:
+            _SEEDED[at] = url, await mint(asked.gateway, provider, WORLDS[provider.key].owner)
     return _SEEDED[at]
 
 
@@ -98,15 +98,15 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenera
     name: str = request.node.originalname
     if reason := world.gaps.get(f"{name}[{backend}]"):
         request.node.add_marker(pytest.mark.xfail(reason=reason, strict=True))
-    template = await seeded(provider, backend, request)
+    template, credential = await seeded(provider, backend, request)
     async with AsyncExitStack() as stack:
         if backend == "postgres":
-            url = await stack.enter_async_context(fresh_database(request.getfixturevalue("postgres_url"), template))
+            url = await stack.enter_async_context(lent_database(request.getfixturevalue("postgres_url"), template))
         else:
             url = f"sqlite:///{shutil.copy(template.removeprefix('sqlite:///'), tmp_path)}"
         dialect = await stack.enter_async_context(running(settings(url)))
         asked = dialect
         if backend == "upstream":
             asked = await stack.enter_async_context(upstream(provider, dialect))
-        asked.headers[header(provider)] = await mint(dialect.gateway, provider, world.owner)
+        asked.headers[header(provider)] = credential
         yield Subject(provider, world, KINDS[backend], asked, dialect)

@@ -30,6 +30,8 @@ def swept() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warnings, "_warn_unawaited_coroutine", tell)
         gc.disable()
+        gc.collect()
+        gc.freeze()
         yield
         gc.collect()
         gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import httpx
 from aiolimiter import AsyncLimiter
@@ -14,6 +15,9 @@ from gateway.model.manifest import BudgetScope, CallBudget
 
 MAX_BUCKETS = 10_000
 
+# The longest time to wait for a service that says that nothing is left.
+LONGEST_PAUSE = 600.0
+
 # How long everybody waits after a refusal that names no time.
 DEFAULT_PAUSE = 1.0
 
@@ -22,32 +26,46 @@ class Budget(httpx.AsyncBaseTransport):
     """Let calls through as fast as `budget` allows, in the order in which they came.
 
     With the scope CREDENTIAL every `request.extensions["partition"]` has its own bucket (the 10,000 last used are
-    kept), with ADDRESS all share one. When the service itself answers RateLimited, the whole bucket pauses for the
-    time that it names, at least `pause` seconds. Raises RateLimited at once where the wait would outlast the deadline.
+    kept), with ADDRESS all share one; a call whose `extensions` bring a `budget` of its own draws on that instead. When
+    the service itself answers RateLimited, the whole bucket pauses for the time that it names, at least `pause`
+    seconds; and until it is full again, where the service says that nothing is left. Raises RateLimited at once where
+    the wait would outlast the deadline.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, budget: CallBudget, *, pause: float = DEFAULT_PAUSE) -> None:
         self._inner = inner
         self._budget = budget
         self._pause = pause
-        self._shared = _Bucket(budget) if budget.scope is BudgetScope.ADDRESS else None
-        self._buckets: LRUCache[str, _Bucket] = LRUCache(MAX_BUCKETS)
+        self._buckets: LRUCache[tuple[CallBudget, str], _Bucket] = LRUCache(MAX_BUCKETS)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Wait for a token, then call."""
-        bucket = self._shared or self._bucket(request.extensions["partition"])
+        budget: CallBudget = request.extensions.get("budget") or self._budget
+        bucket = self._bucket(budget, request.extensions["partition"])
         await bucket.take()
         try:
-            return await self._inner.handle_async_request(request)
+            response = await self._inner.handle_async_request(request)
         except RateLimited as error:
             bucket.pause(max(error.retry_after or 0.0, self._pause))
             raise
+        if (seconds := _until_more(response.headers)) is not None:
+            bucket.pause(seconds)
+        return response
 
-    def _bucket(self, partition: str) -> _Bucket:
-        bucket = self._buckets.get(partition)
+    def _bucket(self, budget: CallBudget, partition: str) -> _Bucket:
+        at = (budget, "" if budget.scope is BudgetScope.ADDRESS else partition)
+        bucket = self._buckets.get(at)
         if bucket is None:
-            bucket = self._buckets[partition] = _Bucket(self._budget)
+            bucket = self._buckets[at] = _Bucket(budget)
         return bucket
+
+
+def _until_more(headers: Mapping[str, str]) -> float | None:
+    """Give the seconds until a service that says that nothing is left has something again; None where some is."""
+    left, reset = headers.get("x-ratelimit-remaining"), headers.get("x-ratelimit-reset")
+    if left is None or reset is None or not (left.isdecimal() and reset.isdecimal()) or int(left) > 0:
+        return None
+    return min(float(reset[:9]), LONGEST_PAUSE)
 
 
 class _Bucket:

@@ -45,7 +45,7 @@ class Gateway:
         clock: Clock = now,
     ) -> None:
         """`pool` replaces the network, for tests: calls of the services go through it."""
-        self.settings = settings
+        self.settings, self.clock = settings, clock
         self.pool = pool if pool is not None else Pool()
         self.store = Store(settings.store.url, types=STORED)
         self.backends: Mapping[str, Backend] = {
@@ -105,7 +105,8 @@ class Gateway:
             budget = backend.manifest.limits.budget if server.rest_rate_limit else None
             limiter = Limiter(budget) if budget else None
             options = PROVIDERS[key].options(**self.settings.provider(key).options)
-            routes.append(Mount(f"/rest/{key}", routes=PROVIDERS[key].routes(backend, limiter, options)))
+            dialect = PROVIDERS[key].routes(backend, limiter, self.clock, options)
+            routes.append(Mount(f"/rest/{key}", routes=dialect))
         return routes
 
     def figures(self) -> list[Figure]:

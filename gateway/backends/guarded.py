@@ -73,6 +73,11 @@ def _checks(rules: Rules) -> Mapping[type, Check]:
         rules.check_owner(ref.owner)
         rules.check_definition(ref.definition)
 
+    def check_fact(ref: FactRef) -> None:
+        # The catalogue is nobody's.
+        if ref.owner:
+            rules.check_owner(ref.owner)
+
     def check_asked(asked: Asked) -> None:
         ref: object = asked.ref
         checks.get(type(ref), _refuse)(ref)
@@ -84,7 +89,7 @@ def _checks(rules: Rules) -> Mapping[type, Check]:
         ItemRef: check_item,
         DefinitionRef: check_definition,
         OwnershipRef: check_ownership,
-        FactRef: check_owner,
+        FactRef: check_fact,
         Asked: check_asked,
     }
     return checks
@@ -257,6 +262,10 @@ class GuardedSession:
     async def definitions_by_slot(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
         """Read what fits."""
         return await self._read("definitions_by_slot", asked, self._inner.definitions_by_slot)
+
+    async def definitions_by_container(self, asked: Sequence[Asked]) -> dict[Asked, Any]:
+        """Read what containers hold that hold definitions."""
+        return await self._read("definitions_by_container", asked, self._inner.definitions_by_container)
 
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> dict[DefinitionRef, Any]:
         """Read catalogue entries."""

@@ -10,12 +10,14 @@ from typing import Any, TypeVar, cast
 from gateway.backends.remembered import Remembered
 from gateway.backends.writes import write
 from gateway.model.arguments import (
+    NO_FILTER,
     AcceptArguments,
     CatalogueArguments,
     CollectibleArguments,
     ContainerArguments,
     ContainerKind,
     ItemArguments,
+    NumberedArguments,
     PageArguments,
     TotalArguments,
 )
@@ -23,6 +25,7 @@ from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
 from gateway.model.errors import Forbidden, GatewayError, NotFound, Unauthenticated, Unsupported
+from gateway.model.forest import Forest
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.listing import definitions_needed, list_items
@@ -30,14 +33,29 @@ from gateway.model.loader import Loader
 from gateway.model.manifest import BackendKind, Capability, CredentialPart, Manifest
 from gateway.model.node import problem
 from gateway.model.owner import CREDENTIAL, InventoryOwner
-from gateway.model.paging import trimmed
-from gateway.model.ports import Clock, Grant, Local, Results, Rules, Shown, Wanted, Written
+from gateway.model.paging import Part, trimmed
+from gateway.model.ports import (
+    OPEN,
+    Access,
+    Clock,
+    Grant,
+    Holder,
+    Local,
+    Results,
+    Rules,
+    Shown,
+    Wanted,
+    Written,
+)
 from gateway.model.relations import Asked
 from gateway.store.reads import Drawn
 from gateway.store.store import Store
 from gateway.telemetry import Figure
 
 K = TypeVar("K", bound=Hashable)
+
+STRANGER = Grant(holder=Holder("", ""), scopes=(), facts=None, expires_at=None)
+"""What one who is nobody may do."""
 
 
 def now() -> datetime:
@@ -124,6 +142,8 @@ class LocalSession:
 
         A part that has expired leaves it to those after it, which are there to renew it.
         """
+        if self._credential.is_stranger:
+            return STRANGER
         if not self._credential:
             return None
         grant = await self._grants.load("")
@@ -219,6 +239,26 @@ class LocalSession:
     def _missing(self, grant: Grant, read: str, kind: str) -> list[str]:
         return [scope for scope in self._rules.scopes_for(read, kind) if scope not in grant.scopes]
 
+    async def _accesses(self, refs: Sequence[OwnerRef]) -> Mapping[OwnerRef, Access]:
+        """Tell what the caller may see of inventories that are there."""
+        return await self._own.access(self._remembered, await self._grant(), refs) if refs else {}
+
+    async def _inside(
+        self, read: str, keys: Sequence[K], kind: Callable[[K], str]
+    ) -> tuple[dict[K, Access], dict[K, Any]]:
+        """Split keys of things inside of inventories as `_allowed` does; of closed ones they are refused."""
+        allowed, results = await self._allowed(read, keys, _owner, kind)
+        owners = {key: _owner_ref(key) for key in allowed}
+        accesses = await self._accesses([*dict.fromkeys(owners.values())])
+        found: dict[K, Access] = {}
+        for key, owner in owners.items():
+            access = accesses.get(owner, OPEN)
+            if access.is_open or _asks(key):
+                found[key] = access
+            else:
+                results[key] = self._rules.lacking(())
+        return found, results
+
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
         """Give owners; one statement."""
         allowed, refused = await self._allowed("owners_by_key", refs, _owner, lambda _: "")
@@ -240,8 +280,9 @@ class LocalSession:
         known = await self.owners_by_key(refs)
         grant = await self._grant()
         visible = grant is None or not self._missing(grant, "visibility_by_owner", "")
+        accesses = await self._accesses([ref for ref in refs if isinstance(known.get(ref), InventoryOwner)])
         return {
-            ref: found if isinstance(found, GatewayError) else visible
+            ref: found if isinstance(found, GatewayError) else visible and accesses.get(ref, OPEN).is_open
             for ref in refs
             if (found := known.get(ref)) is not None
         }
@@ -255,18 +296,29 @@ class LocalSession:
         return {**refused, **held, **await self._nonexistent([ref for ref in known if not held[ref]])}
 
     async def _nonexistent(self, unheld: Sequence[OwnershipRef]) -> dict[OwnershipRef, GatewayError]:
-        """Tell of what nobody can hold: where the catalogue is bounded, what is not in it does not exist."""
-        if not unheld or Capability.CATALOGUE not in self._backend.manifest.capabilities[BackendKind.LOCAL]:
+        """Tell of what nobody can hold: what is in no catalogue, at a provider where nothing else exists."""
+        refusals = {ref: fault for ref in unheld if (fault := self._rules.unknown(ref.definition)) is not None}
+        if not refusals:
             return {}
-        definitions = {ref: DefinitionRef(ref.provider, ref.definition) for ref in unheld}
+        definitions = {ref: DefinitionRef(ref.provider, ref.definition) for ref in refusals}
         known = await self._remembered.definitions([*definitions.values()])
-        return {ref: NotFound("There is no such item.") for ref, wanted in definitions.items() if wanted not in known}
+        return {ref: refusals[ref] for ref, wanted in definitions.items() if wanted not in known}
 
     # --- containers ---------------------------------------------------------------------------------------------------
 
+    async def _forests(self, accesses: Mapping[Any, Access]) -> Mapping[OwnerRef, Forest] | None:
+        """Give all containers of the owners of keys, where they are no rows of the store; else None."""
+        found = await self._own.containers(self._remembered, {_owner_ref(key): one for key, one in accesses.items()})
+        return None if found is None else {owner: Forest(containers) for owner, containers in found.items()}
+
     async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
         """Give containers; one statement, more where some are asked for by another name than their key."""
-        allowed, refused = await self._allowed("containers_by_key", refs, _owner, _key)
+        accesses, refused = await self._inside("containers_by_key", refs, _key)
+        allowed = [*accesses]
+        forests = await self._forests(accesses)
+        if forests is not None:
+            grown = {ref: forests[owner].get(ref.key) for ref in allowed if (owner := _owner_ref(ref)) in forests}
+            return {**refused, **{ref: one for ref, one in grown.items() if one is not None}}
         named = await self._own.resolve(self._remembered, allowed)
         found = await self._remembered.containers([named.get(ref, ref) for ref in allowed])
         known = {ref: one for ref in allowed if (one := found.get(named.get(ref, ref))) is not None}
@@ -276,7 +328,11 @@ class LocalSession:
     async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List top levels; one statement for each set of arguments, one for their owners."""
         grant = await self._grant()
-        allowed, results = await self._allowed("owners_by_key", asked, _owner, lambda _: "")
+        accesses, results = await self._inside("owners_by_key", asked, lambda _: "")
+        forests = await self._forests(accesses)
+        if forests is not None:
+            return {**results, **_listed_of(forests, [*accesses], lambda forest, one: forest.top(one.arguments))}
+        allowed = [*accesses]
         owners = await self._remembered.owners([cast("OwnerRef", one.ref) for one in allowed])
         whole: list[Asked] = []
         for one in [one for one in allowed if one.ref in owners]:
@@ -315,20 +371,31 @@ class LocalSession:
 
     async def containers_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List direct children; one statement for each set of arguments, one for their owners."""
-        return await self._below("containers_by_container", asked)
+        return await self._below(
+            "containers_by_container", asked, lambda forest, one: forest.children(one.ref.key, one.arguments)
+        )
 
     async def descendants_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List trees; one statement for each set of arguments, one for their owners."""
-        return await self._below("descendants_by_container", asked)
+        return await self._below(
+            "descendants_by_container", asked, lambda forest, one: forest.below(one.ref.key, one.arguments)
+        )
 
-    async def _below(self, read: str, asked: Sequence[Asked]) -> dict[Asked, Any]:
-        allowed, results = await self._allowed(read, asked, _owner, _key)
+    async def _below(
+        self, read: str, asked: Sequence[Asked], listed: Callable[[Forest, Asked], Part[Container]]
+    ) -> dict[Asked, Any]:
+        accesses, results = await self._inside(read, asked, _key)
+        allowed = [*accesses]
+        forests = await self._forests(accesses)
+        if forests is not None:
+            return {**results, **_listed_of(forests, allowed, listed)}
         known = await self._remembered.containers([cast("ContainerRef", one.ref) for one in allowed])
         return {**results, **await self._contained([one for one in allowed if one.ref in known])}
 
     async def contents_by_container(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Read what lies in containers."""
-        allowed, results = await self._allowed("contents_by_container", refs, _owner, _key)
+        accesses, results = await self._inside("contents_by_container", refs, _key)
+        allowed = [*accesses]
         found: Results[ContainerRef, Contents] = {ref: self._assumed[ref] for ref in allowed if ref in self._assumed}
         if stored := [ref for ref in allowed if ref not in found]:
             found = {**found, **await self._own.contents(self._remembered, stored)}
@@ -339,19 +406,56 @@ class LocalSession:
 
     async def items_by_key(self, refs: Sequence[ItemRef]) -> Results[ItemRef, Item]:
         """Give holdings; one statement."""
-        allowed, refused = await self._allowed("items_by_key", refs, _owner, lambda ref: ref.key)
-        supposed = {ref: self._supposed_items[ref] for ref in allowed if ref in self._supposed_items}
-        return {**refused, **await self._store.items(allowed), **supposed}
+        accesses, refused = await self._inside("items_by_key", refs, lambda ref: ref.key)
+        supposed = {ref: self._supposed_items[ref] for ref in accesses if ref in self._supposed_items}
+        found = await self._store.items([*accesses])
+        seen = {ref: item for ref, item in found.items() if item.container_key not in accesses[ref].hidden}
+        return {**refused, **seen, **supposed}
 
     async def items_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List all holdings; one statement for each set of arguments, one for their owners."""
-        allowed, results = await self._allowed("items_by_owner", asked, _owner, lambda _: "")
-        known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in allowed])
-        return {**results, **await self._listed([one for one in allowed if one.ref in known])}
+        accesses, results = await self._inside("items_by_owner", asked, lambda _: "")
+        known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in accesses])
+        return {**results, **await self._narrowly({one: accesses[one] for one in accesses if one.ref in known})}
+
+    async def _narrowly(self, accesses: Mapping[Asked, Access]) -> dict[Asked, ItemConnection]:
+        """List holdings, narrowed to what each list is of and may show."""
+        narrowed = {one: self._narrowed(one, access) for one, access in accesses.items()}
+        found = await self._listed([*dict.fromkeys(narrowed.values())])
+        return {one: found[other] for one, other in narrowed.items()}
+
+    def _narrowed(self, one: Asked, access: Access) -> Asked:
+        given = one.arguments
+        arguments = given.items if isinstance(given, CollectibleArguments) else given
+        wanted = arguments.filter or NO_FILTER
+        narrowed = self._own.narrowed(wanted, access)
+        return one if narrowed is wanted else one._replace(arguments=replace(arguments, filter=narrowed))
+
+    async def _viewed(
+        self, forests: Mapping[OwnerRef, Forest], accesses: Mapping[Asked, Access]
+    ) -> dict[Asked, ItemConnection]:
+        """List what views show: of all that the owner holds, what lies on some shelves."""
+        lists: dict[Asked, Access] = {}
+        given: dict[Asked, Asked] = {}
+        for one, access in accesses.items():
+            owner = _owner_ref(one)
+            container = forests[owner].get(one.ref.key) if owner in forests else None
+            if container is None:
+                continue
+            shelves = self._own.shelves(container)
+            wanted = replace(one.arguments.filter or NO_FILTER, shelves=() if shelves is None else tuple(shelves))
+            given[one] = Asked(one.provider, owner, replace(one.arguments, filter=wanted))
+            lists[given[one]] = access
+        found = await self._narrowly(lists)
+        return {one: found[other] for one, other in given.items()}
 
     async def items_by_container(self, asked: Sequence[Asked]) -> Results[Asked, ItemConnection]:
         """List what lies directly in containers; one statement for each set of arguments, one for their owners."""
-        allowed, results = await self._allowed("items_by_container", asked, _owner, _key)
+        accesses, results = await self._inside("items_by_container", asked, _key)
+        forests = await self._forests(accesses)
+        if forests is not None:
+            return {**results, **await self._viewed(forests, accesses)}
+        allowed = [*accesses]
         known = await self._remembered.containers([cast("ContainerRef", one.ref) for one in allowed])
         there = [one for one in allowed if one.ref in known]
         laid = [one for one in there if self._own.lays(one.ref.key)]
@@ -387,10 +491,13 @@ class LocalSession:
 
     async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
         """Sum quantities by definition; one statement for each set of arguments, one for their owners."""
-        allowed, results = await self._allowed("totals_by_owner", asked, _owner, lambda _: "")
-        known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in allowed])
-        parts = await self._store.totals([one for one in allowed if one.ref in known])
-        made = {one: DefinitionConnection.of(cast("Any", part), counted=one) for one, part in parts.items()}
+        accesses, results = await self._inside("totals_by_owner", asked, lambda _: "")
+        known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in accesses])
+        narrowed = {one: self._narrowed(one, access) for one, access in accesses.items() if one.ref in known}
+        parts = await self._store.totals([*dict.fromkeys(narrowed.values())])
+        made = {
+            one: DefinitionConnection.of(cast("Any", parts[other]), counted=other) for one, other in narrowed.items()
+        }
         return {**results, **made}
 
     async def count_by_list(self, asked: Sequence[Asked]) -> Results[Asked, int]:
@@ -408,6 +515,12 @@ class LocalSession:
         return counts
 
     # --- the catalogue ------------------------------------------------------------------------------------------------
+
+    async def definitions_by_container(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List what containers hold that hold definitions."""
+        accesses, results = await self._inside("definitions_by_container", asked, _key)
+        parts = await self._own.definitions(self._remembered, [*accesses])
+        return {**results, **{one: DefinitionConnection.of(part) for one, part in parts.items()}}
 
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
         """Give catalogue entries; one statement."""
@@ -476,3 +589,24 @@ def _owner(key: Any) -> str:
 
 def _key(key: Any) -> str:
     return key.ref.key if isinstance(key, Asked) else key.key
+
+
+def _owner_ref(key: Any) -> OwnerRef:
+    of = key.ref if isinstance(key, Asked) else key
+    return OwnerRef(of.provider, of.owner)
+
+
+def _asks(key: Any) -> bool:
+    return isinstance(key, Asked) and isinstance(key.arguments, NumberedArguments) and key.arguments.asks
+
+
+def _listed_of(
+    forests: Mapping[OwnerRef, Forest], asked: Sequence[Asked], listed: Callable[[Forest, Asked], Part[Container]]
+) -> dict[Asked, ContainerConnection]:
+    """List containers that are in memory; of an owner, or a container, that is not there, nothing."""
+    found: dict[Asked, ContainerConnection] = {}
+    for one in asked:
+        forest = forests.get(_owner_ref(one))
+        if forest is not None and (isinstance(one.ref, OwnerRef) or forest.get(one.ref.key) is not None):
+            found[one] = ContainerConnection.of(listed(forest, one))
+    return found

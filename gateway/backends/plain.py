@@ -1,17 +1,20 @@
-"""Plain: the local backend's own part of a provider whose things lie as the store has them, and that has no verbs."""
+"""Plain: the local backend's own part of a provider, as far as things lie as the store has them; it has no verbs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from gateway.model.arguments import ItemFilter
 from gateway.model.change import ChangeSet
 from gateway.model.container import Container, Contents
 from gateway.model.errors import Unsupported
-from gateway.model.ids import ContainerRef, FactRef, OwnerRef, SlotRef
+from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, OwnerRef, SlotRef
 from gateway.model.item import Item
 from gateway.model.manifest import Capability
-from gateway.model.ports import Results, Shown, Storage, Writing, Written
+from gateway.model.paging import Part
+from gateway.model.ports import Access, Grant, Results, Shown, Storage, Writing, Written
+from gateway.model.relations import Asked
 
 Lay: TypeAlias = Callable[[Container, Sequence[Container], Sequence[Item]], Contents]
 """Lays out what lies in a container and in its direct children, of which are the items, in natural order."""
@@ -20,8 +23,39 @@ Lay: TypeAlias = Callable[[Container, Sequence[Container], Sequence[Item]], Cont
 class Plain:
     """What the rows of the store tell is all there is; `lay` makes a container's contents of them."""
 
-    def __init__(self, lay: Lay) -> None:
+    def __init__(self, lay: Lay | None = None) -> None:
         self._lay = lay
+
+    async def access(
+        self, store: Storage, grant: Grant | None, owners: Sequence[OwnerRef]
+    ) -> Mapping[OwnerRef, Access]:
+        """Tell that every inventory is open."""
+        del store, grant, owners
+        return {}
+
+    def narrowed(self, wanted: ItemFilter, access: Access) -> ItemFilter:
+        """Leave a list as it is."""
+        del access
+        return wanted
+
+    async def containers(
+        self, store: Storage, access: Mapping[OwnerRef, Access]
+    ) -> Mapping[OwnerRef, Sequence[Container]] | None:
+        """Tell that containers are rows of the store."""
+        del store, access
+        return None
+
+    def shelves(self, container: Container) -> Sequence[str] | None:
+        """Tell that no container is a view."""
+        del container
+        return None
+
+    async def definitions(
+        self, store: Storage, asked: Sequence[Asked]
+    ) -> Mapping[Asked, Part[tuple[DefinitionRef, int | None]]]:
+        """Tell that no container holds definitions."""
+        del store, asked
+        return {}
 
     def lays(self, key: str) -> bool:
         """Say that items know where they lie."""
@@ -30,7 +64,10 @@ class Plain:
 
     async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Lay out containers; two statements."""
-        return {ref: self._lay(*inside) for ref, inside in (await store.contents(refs)).items()}
+        lay = self._lay
+        if lay is None:
+            raise NotImplementedError  # a provider without `lay` has its own
+        return {ref: lay(*inside) for ref, inside in (await store.contents(refs)).items()}
 
     async def facts(self, store: Storage, refs: Sequence[FactRef]) -> Results[FactRef, object]:
         """Give documents as they were stored; one statement."""

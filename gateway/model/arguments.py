@@ -15,13 +15,14 @@ from gateway.model.paging import (
     DEFAULT_PAGE,
     NAME,
     NATURAL,
+    NUMBER,
     PAGE_CAP,
     QUANTITY,
     SERIAL,
     Window,
     window,
 )
-from gateway.model.relations import Arguments, argument, attribute, enum_word, graph_input
+from gateway.model.relations import Arguments, argument, attribute, enum_word, graph_input, hidden
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,11 +72,14 @@ class ItemFilter:
     definition_keys: list[str] | None = attribute("Copies of one of these definitions, by key.", default=None)
     min_quantity: int | None = attribute("Holding at least this many; 0 shows empty holdings.", default=1)
     text: str | None = attribute("With this text in the name, without regard to case.", default=None)
+    shelves: strawberry.Private[tuple[str, ...] | None] = hidden(default=None)
+    """Lying in one of these, whether or not there are such containers: how a provider narrows a list by itself."""
 
     def __hash__(self) -> int:
         """Hash as a value: a filter is part of a loader's key."""
         lists = (self.kinds, self.rarities, self.definition_keys)
-        return hash((*(tuple(part or ()) for part in lists), self.is_collectible, self.min_quantity, self.text))
+        rest = (self.is_collectible, self.min_quantity, self.text, self.shelves)
+        return hash((*(tuple(part or ()) for part in lists), *rest))
 
     def check(self) -> None:
         """Raise InvalidInput for lists or texts that are too long."""
@@ -220,6 +224,20 @@ class BothWaysArguments(ItemArguments):
     def window(self) -> Window:
         """The part of the list that is asked for."""
         return window(self.order.value, first=self.first, after=self.after, last=self.last, before=self.before)
+
+
+class NumberedArguments(BothWaysArguments):
+    """A page of holdings by the numbers in their keys, for a dialect whose service lists them so.
+
+    What only `asks` whether something is held is answered of a closed inventory as well.
+    """
+
+    asks: bool = argument("Whether it is a question of what is held.", default=False)
+
+    @property
+    def window(self) -> Window:
+        """The part of the list that is asked for."""
+        return window(NUMBER, first=self.first, after=self.after, last=self.last, before=self.before)
 
 
 class CollectibleArguments(Arguments):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.model.relations import attribute, graph_type
+from typing import NamedTuple
+
+import strawberry
+
+from gateway.model.ids import FactRef
+from gateway.model.relations import attribute, graph_type, hidden, loaded
 from gateway.model.scalars import BigInt
 
 
@@ -15,6 +20,18 @@ class BlockchainToken:
     token_id: str | None = attribute("The token's id within its contract.", default=None)
 
 
+SALE = "sale"
+"""The kind of fact that tells a `Sale`, by the key of the item."""
+
+
+class Sale(NamedTuple):
+    """How many were issued of what a copy is of, and what it was sold for."""
+
+    stock: BigInt | None
+    original_price: BigInt | None
+    recent_average_price: BigInt | None
+
+
 @graph_type
 class Collectible:
     """What is particular about one numbered or tokenised copy."""
@@ -24,8 +41,22 @@ class Collectible:
     collectible_instance_id: str | None = attribute("The provider's id of this copy.", default=None)
     asset_instance_id: BigInt | None = attribute("The provider's number of this copy among the owner's.", default=None)
     state: str | None = attribute("The provider's own word for the copy's state.", default=None)
-    stock: BigInt | None = attribute("How many were issued.", default=None)
-    original_price: BigInt | None = attribute("What it was first sold for.", default=None)
-    recent_average_price: BigInt | None = attribute("What copies were sold for lately.", default=None)
+    stock: BigInt | None = loaded("facts_by_key", "How many were issued.", key="sale_ref", pick="stock")
+    original_price: BigInt | None = loaded(
+        "facts_by_key", "What it was first sold for.", key="sale_ref", pick="original_price"
+    )
+    recent_average_price: BigInt | None = loaded(
+        "facts_by_key", "What copies were sold for lately.", key="sale_ref", pick="recent_average_price"
+    )
     is_on_hold: bool | None = attribute("Whether it cannot be traded for now.", default=None)
     token: BlockchainToken | None = attribute("The token behind it.", default=None)
+    sold_as: strawberry.Private[str | None] = hidden(default=None)
+    """The item's provider, owner and key, with slashes between, where that tells a `Sale`."""
+
+    @property
+    def sale_ref(self) -> FactRef | None:
+        """The reference of what is told of its sale."""
+        if self.sold_as is None:
+            return None
+        provider, owner, key = self.sold_as.split("/", 2)
+        return FactRef(provider, owner, SALE, key)

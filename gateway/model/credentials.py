@@ -16,10 +16,12 @@ class Credential:
     Neither `repr` nor `str` shows a part.
     """
 
-    __slots__ = ("_parts", "partition", "provider")
+    __slots__ = ("_parts", "is_stranger", "partition", "provider")
 
-    def __init__(self, provider: str, parts: Mapping[str, str] | None = None) -> None:
+    def __init__(self, provider: str, parts: Mapping[str, str] | None = None, *, is_stranger: bool = False) -> None:
+        """A stranger has no credential and is not trusted for it: it sees what anyone may see."""
         self.provider = provider
+        self.is_stranger = is_stranger
         self._parts = dict(parts or {})
         self.partition = ANONYMOUS
         if self._parts:

@@ -60,7 +60,10 @@ class OwnershipRef(NamedTuple):
 
 
 class FactRef(NamedTuple):
-    """A document of the provider's own about an owner: which kind, and which one of that kind (`""` if only one)."""
+    """A document of the provider's own about an owner: which kind, and which one of that kind (`""` if only one).
+
+    An empty owner means the catalogue, which is nobody's.
+    """
 
     provider: str
     owner: str

@@ -34,6 +34,8 @@ def passes(item: Item, wanted: ItemFilter, definition: ItemDefinition | None) ->
         return False
     if wanted.definition_keys is not None and item.definition_key not in wanted.definition_keys:
         return False
+    if wanted.shelves is not None and item.container_key not in wanted.shelves:
+        return False
     if wanted.kinds is not None:
         kind = item.kind if item.kind is not UNLOADED and item.kind is not None else definition and definition.kind
         if kind not in wanted.kinds:

@@ -18,8 +18,11 @@ PAGE_CAP = 250
 DEFAULT_PAGE = 50
 _MAX_CURSOR = 2_048
 
-NATURAL, NAME, QUANTITY, ACQUIRED, SERIAL = "natural", "name", "quantity", "acquired", "serial"
-"""The orders of lists; the value of a position is text in NAME, a number in the others (always 0 in NATURAL)."""
+NATURAL, NAME, QUANTITY, ACQUIRED, SERIAL, NUMBER = "natural", "name", "quantity", "acquired", "serial", "number"
+"""The orders of lists; the value of a position is text in NAME, a number in the others (always 0 in NATURAL).
+
+NUMBER goes by the numbers that keys of one kind end with: by the length of the key, then by the key itself.
+"""
 
 T = TypeVar("T")
 

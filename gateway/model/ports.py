@@ -9,16 +9,17 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from gateway.files import Format
-from gateway.model.arguments import ContainerKind
+from gateway.model.arguments import ContainerKind, ItemFilter
 from gateway.model.change import ChangeSet
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
-from gateway.model.errors import Forbidden, GatewayError, Internal, Refusal
+from gateway.model.errors import Forbidden, GatewayError, Internal, NotFound, Refusal
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.owner import InventoryOwner
+from gateway.model.paging import Part
 from gateway.model.relations import Asked
 from gateway.telemetry import Figure
 
@@ -109,6 +110,10 @@ class Session(Protocol):
 
     async def definitions_by_slot(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
         """List what fits slots: SlotRef, AcceptArguments."""
+        ...
+
+    async def definitions_by_container(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List what containers hold that hold definitions, and no copies: ContainerRef, PageArguments."""
         ...
 
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
@@ -274,6 +279,10 @@ class Rules(Protocol):
 
     def lacking(self, scopes: Sequence[str]) -> Forbidden:
         """Refuse for want of scopes, in the service's own words."""
+        ...
+
+    def unknown(self, definition: str) -> NotFound | None:
+        """Refuse a definition that the catalogue lacks, where nothing else can exist; None, where it may."""
         ...
 
     def own_key(self, holder: Holder, key: str) -> str:
@@ -467,6 +476,18 @@ class Written:
     refused: Sequence[Refusal] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a caller may see of an inventory: whether what is inside, and on which shelves nothing."""
+
+    is_open: bool
+    hidden: frozenset[str] = frozenset()
+
+
+OPEN = Access(is_open=True)
+"""Everything may be seen."""
+
+
 class Local(Protocol):
     """A provider's own part of the local backend: what the store alone cannot tell, and the verbs.
 
@@ -475,6 +496,32 @@ class Local(Protocol):
 
     def lays(self, key: str) -> bool:
         """Say whether only its contents tell which items lie in a container of this key: the items do not."""
+        ...
+
+    async def access(
+        self, store: Storage, grant: Grant | None, owners: Sequence[OwnerRef]
+    ) -> Mapping[OwnerRef, Access]:
+        """Tell what the holder of a grant may see of inventories; those left out are open. None is who is trusted."""
+        ...
+
+    def narrowed(self, wanted: ItemFilter, access: Access) -> ItemFilter:
+        """Narrow a list of all holdings to those that it is of, and that may be seen."""
+        ...
+
+    async def containers(
+        self, store: Storage, access: Mapping[OwnerRef, Access]
+    ) -> Mapping[OwnerRef, Sequence[Container]] | None:
+        """Give all containers of owners who are there, where they are no rows of the store; else None."""
+        ...
+
+    def shelves(self, container: Container) -> Sequence[str] | None:
+        """Give the shelves whose items a view shows; None for what is no view."""
+        ...
+
+    async def definitions(
+        self, store: Storage, asked: Sequence[Asked]
+    ) -> Mapping[Asked, Part[tuple[DefinitionRef, int | None]]]:
+        """List what containers hold that hold definitions: ContainerRef, PageArguments."""
         ...
 
     async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:

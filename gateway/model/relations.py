@@ -321,7 +321,7 @@ def graph_interface(cls: type[T] | None = None, /, *, name: str | None = None) -
 def graph_input(cls: type[T], /) -> type[T]: ...
 @overload
 def graph_input(*, name: str | None = None) -> Callable[[type[T]], type[T]]: ...
-@dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(attribute,))
+@dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(attribute, hidden))
 def graph_input(cls: type[T] | None = None, /, *, name: str | None = None) -> Any:
     """Make a class an input of the graph; its docstring is the description that API users read."""
     return _described(strawberry.input, cls, name)

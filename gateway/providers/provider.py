@@ -16,9 +16,9 @@ from gateway.model.options import Options
 from gateway.model.ports import Archive, Backend, Clock, Local, Rules
 from gateway.transport.client import Client
 
-Dialect = Callable[[Backend, Limiter | None, Any], list[Route]]
-"""Make the routes of a provider's own REST dialect over a backend, from its options; without a limiter, callers are not
-held back."""
+Dialect = Callable[[Backend, Limiter | None, Clock, Any], list[Route]]
+"""Make the routes of a provider's own REST dialect over a backend, from a clock and its options; without a limiter,
+callers are not held back."""
 
 Serve = Callable[[Clock, Any], Local]
 """Make the provider's own part of the local backend from a clock and the provider's options."""

@@ -39,7 +39,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from gateway.model.arguments import ContainerKind, ItemFilter, ItemOrder
-from gateway.model.paging import NAME, NATURAL, Position, Window
+from gateway.model.paging import NAME, NATURAL, NUMBER, Position, Window
 from gateway.model.positions import UNKNOWN_LAST
 from gateway.store.arrays import one_of, packed_texts, unpacked
 from gateway.store.rows import CONTAINER_COLUMNS, ITEM_COLUMNS, storable
@@ -65,6 +65,7 @@ class Passing(NamedTuple):
     is_collectible: bool
     definition_keys: bool
     text: bool
+    shelves: bool
 
     @classmethod
     def of(cls, wanted: ItemFilter) -> Passing:
@@ -75,6 +76,7 @@ class Passing(NamedTuple):
             wanted.is_collectible is not None,
             wanted.definition_keys is not None,
             wanted.folded is not None,
+            wanted.shelves is not None,
         )
 
     @property
@@ -108,6 +110,7 @@ def passing_values(wanted: ItemFilter) -> dict[str, Any] | None:
         "kinds": packed_texts(wanted.kinds or ()),
         "rarities": packed_texts(wanted.rarities or ()),
         "definition_keys": packed_texts(wanted.definition_keys or ()),
+        "shelves": packed_texts(wanted.shelves or ()),
         "is_collectible": wanted.is_collectible,
         "text": text,
     }
@@ -143,19 +146,17 @@ def item_page(scope: Scope, passing: Passing, paged: Paged) -> Executable:
     if paged.order == NATURAL:
         return _natural_items(scope, passing, paged)
     asked = unpacked("asked")
-    value = _VALUES[ItemOrder(paged.order)]
+    value, tie = _NUMBER if paged.order == NUMBER else (_VALUES[ItemOrder(paged.order)], ITEMS.c.sort)
     ranked = (
         select(
             asked.c.n,
             ITEMS.c.owner,
             ITEMS.c.key,
             value.label("value"),
-            func.row_number()
-            .over(partition_by=asked.c.n, order_by=_ordered(paged, value, ITEMS.c.sort))
-            .label("place"),
+            func.row_number().over(partition_by=asked.c.n, order_by=_ordered(paged, value, tie)).label("place"),
         )
         .select_from(_items_from(asked, scope, passing.needs_definitions or paged.order == NAME, ITEMS, DEFINITIONS))
-        .where(_passes(passing, ITEMS, DEFINITIONS), _within(paged, value, ITEMS.c.sort))
+        .where(_passes(passing, ITEMS, DEFINITIONS), _within(paged, value, tie))
         .subquery("ranked")
     )
     return (
@@ -512,6 +513,8 @@ def _passes(passing: Passing, items: FromClause, definitions: FromClause) -> Col
         conditions.append(items.c.is_collectible == bindparam("is_collectible", type_=Boolean()))
     if passing.definition_keys:
         conditions.append(items.c.definition_key.in_(one_of("definition_keys")))
+    if passing.shelves:
+        conditions.append(items.c.container_key.in_(one_of("shelves")))
     if passing.text:
         name = func.coalesce(items.c.folded, definitions.c.folded)
         conditions.append(_Contains(name, bindparam("text", type_=TEXT)))
@@ -525,6 +528,9 @@ _VALUES: dict[ItemOrder, ColumnElement[Any]] = {
     ItemOrder.SERIAL_ASC: func.coalesce(ITEMS.c.serial, literal(UNKNOWN_LAST, BigInteger)),
 }
 """What `positions.position_of` computes, as SQL."""
+
+_NUMBER = (func.length(ITEMS.c.key), ITEMS.c.key)
+"""The order of numbers at the end of keys that are else alike, as none begins with a zero."""
 
 
 def _within(paged: Paged, value: ColumnElement[Any] | None, sort: ColumnElement[Any]) -> ColumnElement[bool]:

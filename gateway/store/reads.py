@@ -42,7 +42,7 @@ from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, Own
 from gateway.model.item import Item
 from gateway.model.manifest import ProviderKey
 from gateway.model.owner import InventoryOwner
-from gateway.model.paging import NATURAL, Part, Position, trimmed
+from gateway.model.paging import NATURAL, NUMBER, Part, Position, trimmed
 from gateway.model.ports import ENDLESS, Fact
 from gateway.model.positions import moment_of, position_of_total
 from gateway.model.relations import Asked
@@ -328,7 +328,8 @@ class Reads:
                 numbered = _numbered([lists[one] for one in known])
                 for row in rows:
                     item = read_item(self._codec, owners[row[0]], row[1:])
-                    numbered[row[0]].append((Position(window.order, row[1], item.sort), item))
+                    tie = item.key if window.order == NUMBER else item.sort
+                    numbered[row[0]].append((Position(window.order, row[1], tie), item))
             for one, found in lists.items():
                 if window.backwards:
                     found.reverse()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import strawberry
 
+from gateway.backends.plain import Plain
 from gateway.model.change import ChangeSet
 from gateway.model.container import Contents
 from gateway.model.errors import Conflict, NotFound, Unsupported
@@ -80,10 +81,11 @@ class Figure:
         return rules.lay(wire.avatar(self.owner), self.slots, self.shown, self.items)
 
 
-class Local:
+class Local(Plain):
     """The part of the local backend that is a community's own."""
 
     def __init__(self, clock: Clock, ledger: Ledger) -> None:
+        super().__init__()
         self._clock = clock
         self._ledger = ledger
 
@@ -245,16 +247,6 @@ class Local:
         figure = await self._figure(store, owner)
         named = [entry.slot for entry in change.slots] if verb is Capability.ALLOCATE_SLOTS else None
         return payload(figure.lay(), named)
-
-    async def resolve(self, store: Storage, refs: Sequence[ContainerRef]) -> Mapping[ContainerRef, ContainerRef]:
-        """Tell that containers have no other name than their key."""
-        del store, refs
-        return {}
-
-    def sources(self, owner: OwnerRef, change: Any) -> Collection[OwnerRef]:
-        """Tell that nothing is copied from others."""
-        del owner, change
-        return ()
 
     def check(self, verb: Capability, owner: OwnerRef, change: Any) -> None:
         """Refuse what is no user's avatar, and entries that are malformed."""

@@ -35,7 +35,7 @@ from gateway.model.ids import (
 from gateway.model.manifest import Capability
 from gateway.model.owner import ACCOUNT
 from gateway.model.paging import NATURAL, Window
-from gateway.model.ports import Backend, Results, Session
+from gateway.model.ports import Backend, Clock, Results, Session
 from gateway.model.relations import UNLOADED, Asked, argument
 from gateway.model.verbs import AllocateSlotsInput, MintAvatarInput, SlotAllocationInput
 from gateway.providers.community import rules, wire
@@ -131,9 +131,9 @@ class Dialect:
             await session.aclose()
 
 
-def routes(backend: Backend, limiter: Limiter | None, options: object) -> list[Route]:
+def routes(backend: Backend, limiter: Limiter | None, clock: Clock, options: object) -> list[Route]:
     """Make the routes of the dialect, to be mounted under `/rest/community`."""
-    del limiter, options  # The service tells of no budget.
+    del limiter, clock, options  # The service tells of no budget.
     dialect = Dialect(backend)
     inventory = "/v1/community/{ckey}/inventory"
     table: list[tuple[str, str, Handler]] = [

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from joserfc import jwt
 from joserfc.jwk import OctKey
@@ -102,6 +103,12 @@ def shown(fact: object, scopes: Collection[str]) -> object:
 def lacking(scopes: Sequence[str]) -> Forbidden:
     """Refuse for want of scopes, of which there are none."""
     return Forbidden("The session may not do this.", scopes=tuple(scopes))
+
+
+def unknown(definition: str) -> NotFound | None:
+    """Refuse what is not in the kit's catalogue: there is nothing else."""
+    del definition
+    return cast("NotFound", refusal("unknown_item"))
 
 
 def own_key(holder: Holder, key: str) -> str:

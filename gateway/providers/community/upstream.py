@@ -799,6 +799,11 @@ class UpstreamSession:
                 listed = _Listed(fitting, len(fitting), listed.fault)
         return None if listed is None else _catalogued(listed, arguments.window, ref.owner)
 
+    async def definitions_by_container(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List nothing: containers hold items."""
+        del asked
+        return {}
+
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
         """Give catalogue entries: those that some answer has told already, others by a call each."""
         return await each(refs, self._definition)

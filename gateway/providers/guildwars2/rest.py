@@ -34,7 +34,7 @@ from gateway.model.errors import (
 from gateway.model.ids import ME, ContainerRef, DefinitionRef, FactRef, OwnerRef
 from gateway.model.owner import ACCOUNT, CREDENTIAL
 from gateway.model.paging import PAGE_CAP
-from gateway.model.ports import Backend, Session
+from gateway.model.ports import Backend, Clock, Session
 from gateway.model.relations import Asked
 from gateway.providers.guildwars2 import rules, wire
 from gateway.providers.guildwars2.catalogue import ENDPOINTS, Endpoint
@@ -262,9 +262,9 @@ class Dialect:
         ).handle(call)
 
 
-def routes(backend: Backend, limiter: Limiter | None, options: object) -> list[Route]:
+def routes(backend: Backend, limiter: Limiter | None, clock: Clock, options: object) -> list[Route]:
     """Make the routes of the dialect, to be mounted under `/rest/guildwars2`."""
-    del options
+    del clock, options
     dialect = Dialect(backend, limiter)
     table: list[tuple[str, Handler | None, Sequence[str]]] = [
         ("/v2/account", dialect.account, rules.ACCOUNT_SCOPES),

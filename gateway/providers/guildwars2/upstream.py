@@ -678,6 +678,11 @@ class UpstreamSession:
 
     # --- the catalogue ------------------------------------------------------------------------------------------------
 
+    async def definitions_by_container(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List nothing: containers hold items."""
+        del asked
+        return {}
+
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
         """Give catalogue entries, in batches."""
         found: dict[DefinitionRef, Any] = self._upstream.definitions.cache.fresh(refs)

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from gateway.backends.plain import Plain
 from gateway.model.change import ChangeSet
 from gateway.model.container import Contents
 from gateway.model.errors import Forbidden, NotFound
-from gateway.model.ids import ContainerRef, FactRef, ItemRef, OwnerRef, SlotRef, decode_id
+from gateway.model.ids import ContainerRef, FactRef, ItemRef, OwnerRef, decode_id
 from gateway.model.manifest import Capability, ProviderKey
 from gateway.model.owner import ACCOUNT, InventoryOwner
 from gateway.model.ports import ENDLESS, Clock, Results, Shown, Storage, Writing, Written
@@ -26,20 +27,16 @@ from gateway.providers.secondlife.verbs import Done, changed, parts_of
 from gateway.providers.secondlife.wire import Wanted
 
 
-class Local:
+class Local(Plain):
     """The part of the local backend that is Second Life's own."""
 
     def __init__(self, clock: Clock, options: SecondLifeOptions) -> None:
+        super().__init__()
         self._clock = clock
         self._most = options.most_objects
         self._most_new = options.most_new_objects
 
     # --- reads --------------------------------------------------------------------------------------------------------
-
-    def lays(self, key: str) -> bool:
-        """Say that items know where they lie."""
-        del key
-        return False
 
     async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Give folders with their versions; they have no slots. One statement."""
@@ -61,11 +58,6 @@ class Local:
                 loose = _things(await store.loose(owner, most=self._most + 1))
                 found[ref] = TooLarge() if len(loose) > self._most else Orphans(items=loose)
         return found
-
-    async def places(self, store: Storage, refs: Sequence[SlotRef]) -> Mapping[SlotRef, str]:
-        """Tell that there are no slots."""
-        del store, refs
-        return {}
 
     async def resolve(self, store: Storage, refs: Sequence[ContainerRef]) -> Mapping[ContainerRef, ContainerRef]:
         """Give the folders that special names mean; one statement, if there are such names."""

@@ -31,7 +31,7 @@ from gateway.model.errors import (
 )
 from gateway.model.ids import CONTAINER, ITEM, ME, ContainerRef, FactRef, ItemRef, OwnerRef, encode_id
 from gateway.model.owner import CREDENTIAL
-from gateway.model.ports import Backend, Session
+from gateway.model.ports import Backend, Clock, Session
 from gateway.model.verbs import ContainerVersionInput, ContentsPart
 from gateway.providers.secondlife import orders, wire
 from gateway.providers.secondlife.codec import JSON, LLSD, READERS, WRITERS
@@ -193,9 +193,9 @@ Answered: TypeAlias = tuple[int, Document]
 Handler: TypeAlias = Callable[[Call], Awaitable[Answered]]
 
 
-def routes(backend: Backend, limiter: Limiter | None, options: SecondLifeOptions) -> list[Route]:
+def routes(backend: Backend, limiter: Limiter | None, clock: Clock, options: SecondLifeOptions) -> list[Route]:
     """Make the routes of the dialect, to be mounted under `/rest/secondlife`."""
-    del limiter  # The service tells of no budget.
+    del limiter, clock  # The service tells of no budget.
     dialect = Dialect(backend, options)
     seed = Route("/seed/{capability}", dialect.seed)
     inventory = Route("/{capability}/{rest:path}", dialect.inventory)

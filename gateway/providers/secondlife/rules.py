@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.model.arguments import ContainerKind
-from gateway.model.errors import Forbidden, InvalidInput, LimitExceeded
+from gateway.model.errors import Forbidden, InvalidInput, LimitExceeded, NotFound
 from gateway.model.ids import ME
 from gateway.model.manifest import Capability
 from gateway.model.ports import Holder, Minted, Wanted
@@ -101,6 +101,12 @@ def shown(fact: object, scopes: Collection[str]) -> object:
 def lacking(scopes: Sequence[str]) -> Forbidden:
     """Refuse for want of scopes, of which there are none."""
     return Forbidden("The capability may not do this.", scopes=tuple(scopes))
+
+
+def unknown(definition: str) -> NotFound | None:
+    """Tell that what is in no catalogue may exist."""
+    del definition
+    return None
 
 
 def own_key(holder: Holder, key: str) -> str:

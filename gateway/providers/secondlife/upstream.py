@@ -606,6 +606,11 @@ class UpstreamSession:
         """Tell that there are no slots."""
         return dict.fromkeys(asked)
 
+    async def definitions_by_container(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
+        """List nothing: containers hold items."""
+        del asked
+        return {}
+
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
         """Tell that there are no definitions."""
         return dict.fromkeys(refs)

@@ -443,7 +443,10 @@ class LocalSession:
             if container is None:
                 continue
             shelves = self._own.shelves(container)
-            wanted = replace(one.arguments.filter or NO_FILTER, shelves=() if shelves is None else tuple(shelves))
+            if shelves is None:
+                # What it shows cannot be told.
+                continue
+            wanted = replace(one.arguments.filter or NO_FILTER, shelves=tuple(shelves))
             given[one] = Asked(one.provider, owner, replace(one.arguments, filter=wanted))
             lists[given[one]] = access
         found = await self._narrowly(lists)
@@ -518,9 +521,13 @@ class LocalSession:
 
     async def definitions_by_container(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
         """List what containers hold that hold definitions."""
-        accesses, results = await self._inside("definitions_by_container", asked, _key)
-        parts = await self._own.definitions(self._remembered, [*accesses])
-        return {**results, **{one: DefinitionConnection.of(part) for one, part in parts.items()}}
+        found = await self.contents_by_container([*dict.fromkeys(cast("ContainerRef", one.ref) for one in asked)])
+        results: dict[Asked, Any] = {}
+        for one in asked:
+            contents = found.get(one.ref)
+            part = contents.definitions(one.arguments) if isinstance(contents, Contents) else None
+            results[one] = contents if isinstance(contents, GatewayError) else part and DefinitionConnection.of(part)
+        return results
 
     async def definitions_by_key(self, refs: Sequence[DefinitionRef]) -> Results[DefinitionRef, ItemDefinition]:
         """Give catalogue entries; one statement."""

@@ -9,12 +9,10 @@ from gateway.model.arguments import ItemFilter
 from gateway.model.change import ChangeSet
 from gateway.model.container import Container, Contents
 from gateway.model.errors import Unsupported
-from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, OwnerRef, SlotRef
+from gateway.model.ids import ContainerRef, FactRef, OwnerRef, SlotRef
 from gateway.model.item import Item
 from gateway.model.manifest import Capability
-from gateway.model.paging import Part
 from gateway.model.ports import Access, Grant, Results, Shown, Storage, Writing, Written
-from gateway.model.relations import Asked
 
 Lay: TypeAlias = Callable[[Container, Sequence[Container], Sequence[Item]], Contents]
 """Lays out what lies in a container and in its direct children, of which are the items, in natural order."""
@@ -49,13 +47,6 @@ class Plain:
         """Tell that no container is a view."""
         del container
         return None
-
-    async def definitions(
-        self, store: Storage, asked: Sequence[Asked]
-    ) -> Mapping[Asked, Part[tuple[DefinitionRef, int | None]]]:
-        """Tell that no container holds definitions."""
-        del store, asked
-        return {}
 
     def lays(self, key: str) -> bool:
         """Say that items know where they lie."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.errors import Internal
-from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef
+from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef
 from gateway.model.item import Item
 from gateway.model.loader import Loader
 from gateway.model.owner import InventoryOwner
@@ -90,6 +90,10 @@ class Remembered:
     async def links_to(self, refs: Sequence[ItemRef]) -> Sequence[Item]:
         """Give what points at these keys."""
         return await self._store.links_to(refs)
+
+    async def holds(self, refs: Sequence[OwnershipRef]) -> Mapping[OwnershipRef, bool]:
+        """Tell what owners hold."""
+        return await self._store.holds(refs)
 
     async def count_definitions(self, provider: str, families: Sequence[str]) -> Mapping[str, int]:
         """Count families of definitions."""

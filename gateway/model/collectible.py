@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import strawberry
 
 from gateway.model.ids import FactRef
@@ -21,15 +19,7 @@ class BlockchainToken:
 
 
 SALE = "sale"
-"""The kind of fact that tells a `Sale`, by the key of the item."""
-
-
-class Sale(NamedTuple):
-    """How many were issued of what a copy is of, and what it was sold for."""
-
-    stock: BigInt | None
-    original_price: BigInt | None
-    recent_average_price: BigInt | None
+"""The kind of fact that tells, by an item's key, its `stock`, `original_price` and `recent_average_price`."""
 
 
 @graph_type
@@ -51,7 +41,7 @@ class Collectible:
     is_on_hold: bool | None = attribute("Whether it cannot be traded for now.", default=None)
     token: BlockchainToken | None = attribute("The token behind it.", default=None)
     sold_as: strawberry.Private[str | None] = hidden(default=None)
-    """The item's provider, owner and key, with slashes between, where that tells a `Sale`."""
+    """The item's provider, owner and key, with slashes between, where a fact tells of its sale."""
 
     @property
     def sale_ref(self) -> FactRef | None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from gateway.model.arguments import ContainerKind, DescendantArguments, ItemArguments, PageArguments
-from gateway.model.ids import CONTAINER, ContainerRef, OwnerRef
+from gateway.model.ids import CONTAINER, ContainerRef, DefinitionRef, OwnerRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.node import Connection, Node
+from gateway.model.paging import Part
 from gateway.model.relations import UNLOADED, attribute, computed, graph_interface, hidden, loaded
 
 if TYPE_CHECKING:
@@ -114,6 +115,11 @@ class Contents:
     def version(self) -> str | None:
         """What changes whenever the content does."""
         return self.digest()
+
+    def definitions(self, asked: PageArguments) -> Part[tuple[DefinitionRef, int | None]] | None:
+        """List the definitions that it holds; None where it holds items."""
+        del asked
+        return None
 
     @property
     def places(self) -> Mapping[str, list[Slot]]:

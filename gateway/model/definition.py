@@ -31,6 +31,9 @@ class ItemDefinition(Node):
     icon: str | None = attribute("The address of a picture.", default=None)
     rarity: str | None = attribute("The provider's own word for how rare this is.", default=None)
 
+    def follow(self, before: ItemDefinition) -> None:
+        """Take into account what stood in this one's place, which an import replaces; most have nothing to."""
+
     @property
     def ref(self) -> DefinitionRef:
         """The reference of this definition."""

@@ -19,7 +19,6 @@ from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, Own
 from gateway.model.item import Item, ItemConnection
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.owner import InventoryOwner
-from gateway.model.paging import Part
 from gateway.model.relations import Asked
 from gateway.telemetry import Figure
 
@@ -210,7 +209,8 @@ class Holdings:
 class Stock:
     """Items of an owner that lie in no container, as a service tells them in one document.
 
-    With `whole`, all others that the store has of the owner are gone; `gone` are the keys of those that are told to be.
+    With `whole`, all others that the store has of the owner are gone, with `shelves` those on these; `gone` are the
+    keys of those that are told to be.
     `found` are items of which only that they are owned is known: those that the store has stay as they are.
     """
 
@@ -219,6 +219,7 @@ class Stock:
     gone: list[str]
     whole: bool
     found: list[Item] = field(default_factory=list[Item])
+    shelves: Sequence[str] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -395,6 +396,10 @@ class Reader(Protocol):
         """Give catalogue entries; one that cannot be read is an error."""
         ...
 
+    async def holds(self, refs: Sequence[OwnershipRef]) -> Mapping[OwnershipRef, bool]:
+        """Tell whether owners hold at least one of a definition; every key is answered."""
+        ...
+
     async def count_definitions(self, provider: str, families: Sequence[str]) -> Mapping[str, int]:
         """Count families of definitions; those that have none are left out."""
         ...
@@ -515,13 +520,7 @@ class Local(Protocol):
         ...
 
     def shelves(self, container: Container) -> Sequence[str] | None:
-        """Give the shelves whose items a view shows; None for what is no view."""
-        ...
-
-    async def definitions(
-        self, store: Storage, asked: Sequence[Asked]
-    ) -> Mapping[Asked, Part[tuple[DefinitionRef, int | None]]]:
-        """List what containers hold that hold definitions: ContainerRef, PageArguments."""
+        """Give the shelves whose items a container shows that is no row of the store; None where that is not known."""
         ...
 
     async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:

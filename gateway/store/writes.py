@@ -137,10 +137,14 @@ class Writer(Reads):
         await self.put_items(holdings.items)
 
     async def restock(self, stock: Stock) -> None:
-        """Make an owner's items that lie in no container what a document says; with `whole`, no others are left."""
+        """Make an owner's items that lie in no container what a document says; with `whole`, no others are left.
+
+        So it is with `shelves`, of the items on those.
+        """
         if stock.whole:
             owner = self._held(owner_text(*stock.owner))
             await self._connection.execute(_DELETE_LOOSE, {"owner": owner})
+        await self._delete(_DELETE_SHELVED, [(owner_text(*stock.owner), shelf) for shelf in stock.shelves])
         await self.delete_items([ItemRef(*stock.owner, key) for key in stock.gone])
         await self.put_items(stock.items)
         await self._put(ITEMS, [item_row(item, self._codec) for item in stock.found], add=True)
@@ -302,6 +306,17 @@ class _Import:
             await self._writer.record(ref, "import", counts, at=self._now)
         return totals
 
+    async def _following(self, definitions: Sequence[ItemDefinition]) -> list[ItemDefinition]:
+        """Let definitions know what stood in their place, if they want to, in the order in which they came."""
+        if not any(type(one).follow is not ItemDefinition.follow for one in definitions):
+            return [*definitions]
+        known = {**await self._writer.definitions([one.ref for one in definitions])}
+        for one in definitions:
+            if isinstance(before := known.get(one.ref), ItemDefinition):
+                one.follow(before)
+            known[one.ref] = one
+        return [*{one.ref: one for one in definitions}.values()]
+
     async def _follow(self, containers: Sequence[Container]) -> None:
         """Let containers know what stood in their place, if they want to; most do not, and shall not pay for it."""
         if type(containers[0]).follow is not Container.follow:
@@ -331,7 +346,7 @@ class _Import:
         definitions, facts, containers = self._definitions, self._facts, self._containers
         self._definitions, self._facts, self._containers = [], [], []
         if definitions:
-            await self._writer.put_definitions(definitions)
+            await self._writer.put_definitions(await self._following(definitions))
         if facts:
             await self._writer.put_facts(facts)
         if containers:
@@ -401,6 +416,7 @@ _DELETE_BELOW = delete(CONTAINERS).where(CONTAINERS.c.owner == _OWNER, CONTAINER
 
 _DELETE_ITEMS = delete(ITEMS).where(tuple_(ITEMS.c.owner, ITEMS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b)))
 _DELETE_LOOSE = delete(ITEMS).where(ITEMS.c.owner == _OWNER, ITEMS.c.container_key.is_(None))
+_DELETE_SHELVED = delete(ITEMS).where(tuple_(ITEMS.c.owner, ITEMS.c.container_key).in_(select(_ASKED.c.a, _ASKED.c.b)))
 _DELETE_DEFINITIONS = delete(DEFINITIONS).where(
     tuple_(DEFINITIONS.c.provider, DEFINITIONS.c.key).in_(select(_ASKED.c.a, _ASKED.c.b))
 )

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from gateway.providers.community import PROVIDER as COMMUNITY
 from gateway.providers.guildwars2 import PROVIDER as GUILDWARS2
 from gateway.providers.provider import Provider
+from gateway.providers.roblox import PROVIDER as ROBLOX
 from gateway.providers.secondlife import PROVIDER as SECONDLIFE
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {provider.key: provider for provider in (GUILDWARS2, COMMUNITY, SECONDLIFE)}
+    {provider.key: provider for provider in (GUILDWARS2, COMMUNITY, SECONDLIFE, ROBLOX)}
 )
 """The providers by key, in the order in which they are shown."""
 

@@ -151,9 +151,9 @@ async def mint(
     return await issue(gateway.store, provider.key, provider.rules, wanted)
 
 
-def header(provider: Provider) -> str:
-    """Name the header that carries a caller's credential."""
-    return f"X-Credential-{provider.key}-{provider.manifest.credential_parts[0].key}"
+def header(provider: Provider, part: str | None = None) -> str:
+    """Name the header that carries a caller's credential, its first part if none is named."""
+    return f"X-Credential-{provider.key}-{part or provider.manifest.credential_parts[0].key}"
 
 
 Seed = Callable[[Gateway], Any]

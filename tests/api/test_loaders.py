@@ -12,7 +12,8 @@ from gateway.model.credentials import Credential
 from gateway.model.errors import Unsupported
 from gateway.model.ids import ITEM, DefinitionRef, ItemRef, encode_id
 from gateway.registry import PROVIDERS
-from tests.gateways import header, local, running, settings
+from gateway.settings import ProviderSettings
+from tests.gateways import header, local, running, seed, settings
 
 KEY = "guildwars2"
 
@@ -77,7 +78,9 @@ async def test_after_a_write_everything_is_read_anew() -> None:
 
 
 async def test_a_provider_of_the_schema_that_is_not_served_fails_alone() -> None:
-    async with local(PROVIDERS[KEY], "sqlite://") as asked:
+    off = {"roblox": ProviderSettings(backend="off")}
+    async with running(settings("sqlite://", providers=off)) as asked:
+        await seed(asked.gateway, PROVIDERS[KEY])
         answer = await asked.ask(
             """query($here: OwnerInput!, $there: OwnerInput!) {
               here: inventory(owner: $here) { id } there: inventory(owner: $there) { id } }""",
@@ -111,7 +114,8 @@ async def test_the_root_can_do_without_node() -> None:
 
 
 async def test_definitions_of_a_provider_that_is_not_served_leave_the_rest() -> None:
-    async with running(settings("sqlite://")) as asked:
+    off = {"roblox": ProviderSettings(backend="off")}
+    async with running(settings("sqlite://", providers=off)) as asked:
         answer = await asked.ask(
             '{ inventoryProviders { key } itemDefinitions(provider: ROBLOX, keys: ["a", "b"]) { id } }'
         )

@@ -185,7 +185,7 @@ def test_an_unknown_provider_is_told(run: Run, folder: Path) -> None:
     for command in (["import", "nobody", str(write(folder / "x", {}))], ["export", "nobody", "--owner", OWNER]):
         ran = run(*command)
         assert (ran.code, ran.out) == (2, "")
-        assert ran.err == "gateway: nobody: no such provider; there are: guildwars2, community, secondlife\n"
+        assert ran.err == "gateway: nobody: no such provider; there are: guildwars2, community, secondlife, roblox\n"
 
 
 @pytest.mark.parametrize("owner", ["", "Tester", "a/b.1234", "Tester.12345", "x" * 300 + ".1234", "\t.1234"])

@@ -84,15 +84,16 @@ def left(folder: Path) -> list[str]:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_the_demo_serves_what_it_prints_and_leaves_nothing(folder: Path, how: signal.Signals) -> None:
     with demo(folder) as up, httpx.Client(timeout=10) as client:
-        graph, dialect, other, folders = re.findall(r"http://127\.0\.0\.1:\d+\S*", up.printed)
+        graph, dialect, other, folders, collection = re.findall(r"http://127\.0\.0\.1:\d+\S*", up.printed)
         assert graph == f"{up.address}/graphql"
         columns = [line.index("http") for line in up.printed.splitlines() if "http" in line]
-        key, session, refresh = re.findall(r"^ +(?:key|session|refresh) +(\S+)$", up.printed, re.MULTILINE)
+        secrets = re.findall(r"^ +(?:key|session|refresh|cookie|token) +(\S+)$", up.printed, re.MULTILINE)
+        key, session, refresh, cookie, cloud_key, token = secrets
         columns += [
             line.index(secret) for line in up.printed.splitlines() for secret in (key, session) if secret in line
         ]
         assert len(set(columns)) == 1
-        assert len(columns) == 6
+        assert len(columns) == 7
         query = up.printed.partition("A query to paste:")[2].strip()
 
         answer = client.post(graph, json={"query": query}).json()
@@ -106,12 +107,17 @@ def test_the_demo_serves_what_it_prints_and_leaves_nothing(folder: Path, how: si
         assert client.get(f"{dialect}/v2/account").status_code == 401
         slots = f"{other}/v1/community/nova/inventory/slots?userId=u_1"
         renewed = client.post(f"{other}/v1/user/auth/refresh-session", json={"refreshToken": refresh})
-        for token in (session, renewed.json()["sessionToken"]):
-            found = client.get(slots, headers={"Authorization": f"Bearer {token}"})
+        for bearer in (session, renewed.json()["sessionToken"]):
+            found = client.get(slots, headers={"Authorization": f"Bearer {bearer}"})
             assert (found.status_code, found.json()[0]["item"]["id"]) == (200, "i_cap")
         (capability,) = re.findall(r"^ +inventory +(\S+)$", up.printed, re.MULTILINE)
         root = client.get(f"{folders}/{capability}/category/root", headers={"Accept": "application/json"})
         assert (root.status_code, root.json()["type_default"]) == (200, 8)
+        shown = client.get(f"{collection}/v1/users/authenticated", headers={"Cookie": f".ROBLOSECURITY={cookie}"})
+        assert (shown.status_code, shown.json()["name"]) == (200, "mira")
+        for headers in ({"x-api-key": cloud_key}, {"Authorization": f"Bearer {token}"}):
+            held = client.get(f"{collection}/cloud/v2/users/42/inventory-items", headers=headers)
+            assert (held.status_code, len(held.json()["inventoryItems"])) == (200, 10)
         assert client.get(f"{up.address}/health/ready").json() == {"status": "ready"}
         assert "server" not in account.headers
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.registry import PROVIDERS
 from gateway.settings import ProviderSettings
 from tests.cli.conftest import PROVIDER, Run
 from tests.gateways import running, settings
@@ -18,16 +19,17 @@ SECRET = "geheim-geheim-geheim"
 def test_no_settings_are_good_settings(run: Run) -> None:
     ran = run("check")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.lines == ["guildwars2: local", "community: local", "secondlife: local", "The settings are good."]
+    assert ran.lines == [*(f"{key}: local" for key in PROVIDERS), "The settings are good."]
 
 
 def test_what_is_set_is_told_without_its_secrets(run: Run, folder: Path) -> None:
     (folder / "gateway.toml").write_text(
         f'[providers.guildwars2]\nbackend = "upstream"\n[providers.guildwars2.credentials]\nkey = "{SECRET}"\n'
         '[providers.community]\nbackend = "off"\n[providers.secondlife]\nbackend = "off"\n'
+        '[providers.roblox]\nbackend = "off"\n'
     )
     ran = run("check")
-    told = ["guildwars2: upstream, its own key", "community: off", "secondlife: off"]
+    told = ["guildwars2: upstream, its own key", "community: off", "secondlife: off", "roblox: off"]
     assert ran.lines == [*told, "The settings are good."]
     # No provider is served from it.
     assert not (folder / "gateway.db").exists()

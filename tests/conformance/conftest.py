@@ -72,12 +72,12 @@ def needs(*needed: Capability) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("subject", matrix(*needed), indirect=True)
 
 
-_SEEDED: dict[tuple[str, str], tuple[str, str]] = {}
+_SEEDED: dict[tuple[str, str], tuple[str, dict[str, str]]] = {}
 """Databases with the samples and a credential in them, made on first use and copied for each test."""
 
 
-async def seeded(provider: Provider, backend: str, request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Give the URL of the database to copy, and the credential of the samples' owner."""
+async def seeded(provider: Provider, backend: str, request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
+    """Give the URL of the database to copy, and the headers with the credential of the samples' owner."""
     at = (provider.key, "postgres" if backend == "postgres" else "sqlite")
     if at not in _SEEDED:
         if backend == "postgres":
@@ -86,7 +86,12 @@ async def seeded(provider: Provider, backend: str, request: pytest.FixtureReques
             factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
             url = f"sqlite:///{factory.mktemp('seeded')}/store.db"
         async with local(provider, url) as asked:
-            _SEEDED[at] = url, await mint(asked.gateway, provider, WORLDS[provider.key].owner)
+            world = WORLDS[provider.key]
+            parts = world.parts or (provider.manifest.credential_parts[0].key,)
+            _SEEDED[at] = (
+                url,
+                {header(provider, part): await mint(asked.gateway, provider, world.owner, part=part) for part in parts},
+            )
     return _SEEDED[at]
 
 
@@ -108,5 +113,5 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenera
         asked = dialect
         if backend == "upstream":
             asked = await stack.enter_async_context(upstream(provider, dialect))
-        asked.headers[header(provider)] = credential
+        asked.headers.update(credential)
         yield Subject(provider, world, KINDS[backend], asked, dialect)

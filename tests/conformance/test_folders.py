@@ -421,7 +421,7 @@ async def test_simulation_tells_the_same_and_writes_nothing(subject: Subject) ->
     assert real["changes"] == {**simulated["changes"], "isSimulated": False}
 
 
-@needs(Capability.DELETE_ITEMS)
+@needs(Capability.DELETE_CONTAINERS, Capability.DELETE_ITEMS)
 async def test_a_list_that_is_empty_repeats_or_is_too_long_is_refused(subject: Subject) -> None:
     given = folders(subject)
     before = await tree(subject)

@@ -78,7 +78,8 @@ async def test_empty_holdings_show_only_on_demand(subject: Subject) -> None:
 async def test_filters_keep_what_fits_and_nothing_else(subject: Subject) -> None:
     whole = await everything(subject, filter=EVERYTHING)
     kinds = sorted({item["kind"] for item in whole if item["kind"]})[:2]
-    rarities = sorted({item["definition"]["rarity"] for item in whole if item["definition"]})[:1]
+    definitions = [item["definition"] for item in whole if item["definition"]]
+    rarities = sorted({entry["rarity"] for entry in definitions if entry["rarity"]})[:1]
     text = subject.world.text
     cases: list[tuple[dict[str, Any], Callable[[Any], Any]]] = [
         ({"kinds": kinds}, lambda item: item["kind"] in kinds),

@@ -15,7 +15,7 @@ INVENTORY = "query($owner: OwnerInput!) { inventory(owner: $owner) { id isVisibl
 async def test_a_known_owner_has_its_key_and_name(subject: Subject) -> None:
     owner = (await subject.ask(OWNER)).whole()["inventoryOwner"]
     assert (owner["provider"], owner["key"]) == (subject.name, subject.world.owner)
-    assert bool(owner["name"]) is subject.world.is_named
+    assert bool(owner["name"]) is (subject.backend.name not in subject.world.nameless)
     assert owner["details"]["__typename"]
 
 
@@ -112,8 +112,8 @@ async def test_what_an_owner_holds_is_told(subject: Subject) -> None:
     unheld = await subject.ask(OWNS, key=subject.world.unheld)
     assert unheld.whole() == {"inventoryOwner": {"owns": False}}
     unknown = await subject.ask(OWNS, key=subject.world.unknown_definition)
-    if subject.declares(Capability.CATALOGUE):
-        # The catalogue is bounded: what is not in it does not exist.
+    if subject.provider.rules.unknown(subject.world.unknown_definition) is not None:
+        # What is in no catalogue does not exist.
         assert (unknown.data, unknown.codes) == ({"inventoryOwner": {"owns": None}}, ["NOT_FOUND"])
     else:
         assert unknown.whole() == {"inventoryOwner": {"owns": False}}

@@ -84,8 +84,10 @@ class World:
     malformed_definitions: tuple[str, ...]
     text: str
     """Text in the name of some but not all items."""
-    is_named: bool = True
-    """Whether owners have names."""
+    nameless: tuple[str, ...] = ()
+    """The kinds of backend that tell no names of owners."""
+    parts: tuple[str, ...] = ()
+    """The parts of a credential that a caller has, if not the first alone."""
     dressing: Dressing | None = None
     folders: Folders | None = None
     gaps: dict[str, str] = field(default_factory=dict[str, str])
@@ -161,7 +163,7 @@ WORLDS = {
         unknown_definition="x",
         malformed_definitions=("", "x"),
         text="hat",
-        is_named=False,
+        nameless=("LOCAL", "UPSTREAM"),
         folders=Folders(
             root="11111111-0000-4000-8000-000000000001",
             folder="11111111-0000-4000-8000-000000000006",
@@ -178,5 +180,24 @@ WORLDS = {
             library=("library", "11111111-0000-4000-8000-000000000902"),
             unknown="11111111-0000-4000-8000-0000000000ff",
         ),
+    ),
+    "roblox": World(
+        owner="42",
+        others=("43",),
+        unknown_owner="9",
+        other_owner="77",
+        other_documents={"/v1/users/77": {"id": 77, "name": "noa", "displayName": "Noa"}},
+        malformed_owners=("", "0", "-1", "mira", "9223372036854775808", "042"),
+        unknown_container="view:Boats",
+        malformed_containers=("", "nowhere", "view:", "view:a/b/c", "views:Hats"),
+        slotted="view:Accessories/Head",
+        nested="view:Accessories",
+        definition="asset:7100",
+        unheld="asset:7107",
+        unknown_definition="asset:999999",
+        malformed_definitions=("", "7100", "asset:x", "asset:-1", "server:1", "asset:01", "asset:9223372036854775808"),
+        text="crown",
+        nameless=("UPSTREAM",),
+        parts=("cookie", "key"),
     ),
 }

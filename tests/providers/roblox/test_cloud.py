@@ -55,7 +55,7 @@ async def test_a_page_has_ten_items_and_at_most_a_hundred(dialects: Dialects) ->
 
 
 async def test_items_have_one_details_object_and_ids_as_texts(dialects: Dialects) -> None:
-    """Behaviour 2, 3, 4 and 5."""
+    """Behaviour 2. Behaviour 3. Behaviour 4. Behaviour 5."""
     items = await dialects.items()
     kinds = ("assetDetails", "badgeDetails", "gamePassDetails", "privateServerDetails")
     for item in items:
@@ -87,7 +87,7 @@ async def test_items_have_one_details_object_and_ids_as_texts(dialects: Dialects
 
 
 async def test_a_public_inventory_is_read_with_any_key_and_with_no_less(dialects: Dialects) -> None:
-    """Behaviour 6 and 24."""
+    """Behaviour 6. Behaviour 24."""
     for headers in (
         await dialects.key(THEO, scopes=()),
         await dialects.token(THEO, scopes=()),
@@ -117,7 +117,7 @@ async def test_a_key_comes_before_a_token(dialects: Dialects) -> None:
 
 
 async def test_a_closed_inventory_is_opened_by_its_owners_consent_alone(dialects: Dialects) -> None:
-    """Behaviour 7 and 8."""
+    """Behaviour 7. Behaviour 8."""
     for headers, status in (
         (await dialects.key(THEO), 200),
         (await dialects.token(THEO), 200),
@@ -149,7 +149,7 @@ async def test_a_key_that_has_expired_is_none(dialects: Dialects) -> None:
 
 
 async def test_keys_of_one_owner_share_a_hundred_calls_a_minute(limited: Dialects) -> None:
-    """Behaviour 9 and 11."""
+    """Behaviour 9. Behaviour 11."""
     first, second = await limited.key(), await limited.key(scopes=())
     statuses = [(await limited.cloud(headers=first)).status_code for _ in range(60)]
     statuses += [(await limited.cloud(headers=second)).status_code for _ in range(40)]
@@ -215,7 +215,7 @@ async def test_a_call_that_is_refused_for_itself_counts_and_tells_what_is_left(l
     ],
 )
 async def test_a_filter_selects(dialects: Dialects, text: str, expected: list[str]) -> None:
-    """Behaviour 13, 14, 15 and 17."""
+    """Behaviour 13. Behaviour 14. Behaviour 15. Behaviour 17."""
     for size in (1, 3, 100):
         assert ids(await dialects.items(filter=text, maxPageSize=size)) == expected
 
@@ -246,7 +246,7 @@ async def test_a_filter_selects(dialects: Dialects, text: str, expected: list[st
     ],
 )
 async def test_a_filter_that_cannot_be_is_refused(dialects: Dialects, text: str) -> None:
-    """Behaviour 12 and 25."""
+    """Behaviour 12. Behaviour 25."""
     refused = await dialects.cloud(filter=text)
     assert (refused.status_code, refused.json()) == (400, INVALID)
 
@@ -332,7 +332,7 @@ async def test_pages_cover_everything_once_while_others_come_and_go(stored: Dial
 
 
 async def test_a_token_is_good_for_its_own_question_alone(dialects: Dialects) -> None:
-    """Behaviour 18, 19 and 20."""
+    """Behaviour 18. Behaviour 19. Behaviour 20."""
     asked: dict[str, Any] = {"filter": "inventoryItemAssetTypes=HAT;badges=true", "maxPageSize": 2}
     token = (await dialects.cloud(**asked)).json()["nextPageToken"]
     assert (await dialects.cloud(pageToken=token, **asked)).status_code == 200

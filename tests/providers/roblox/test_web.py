@@ -94,6 +94,19 @@ async def test_who_may_see_an_inventory_is_a_matter_of_level_and_relation(
     assert len((await dialects.web(COLLECTIBLES))["data"]) == 4
 
 
+async def test_what_was_never_told_is_as_the_setting_says(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    documents = {"/v1/users/77": {"id": 77, "name": "noa", "displayName": "Noa"}}
+    for given, sees in ((None, True), ("NoOne", False), ("AllAuthenticatedUsers", False)):
+        async with AsyncExitStack() as stack:
+            url = await copied(PROVIDER, tmp_path_factory, tmp_path)
+            options: dict[str, Any] = {} if given is None else {"default_privacy": given}
+            dialects = await open_dialects(stack, url, **options)
+            await dialects.seed(documents)
+            assert await dialects.web("/v1/users/77/can-view-inventory", of=None) == {"canView": sees}
+
+
 async def test_a_cookie_that_is_good_for_nothing_is_refused(dialects: Dialects) -> None:
     for value in ("nothing", "_|WARNING:-DO-NOT-SHARE-THIS.|_x"):
         refused = await dialects.get(COLLECTIBLES, {"Cookie": f".ROBLOSECURITY={value}"})
@@ -145,7 +158,7 @@ async def test_collectibles_have_every_field_and_ids_survive(dialects: Dialects)
 
 
 async def test_the_ends_of_a_list_are_null_and_an_empty_cursor_is_none(dialects: Dialects) -> None:
-    """Behaviour 26, 28 and 29."""
+    """Behaviour 26. Behaviour 28. Behaviour 29."""
     await dialects.seed(limited_hats(25))
     path = "/v1/users/77/assets/collectibles"
     first = await dialects.web(path)
@@ -167,7 +180,7 @@ async def test_the_ends_of_a_list_are_null_and_an_empty_cursor_is_none(dialects:
 async def test_pages_by_number_cover_everything_once_and_backwards_is_the_exact_reverse(
     stored: Dialects, size: int
 ) -> None:
-    """Behaviour 21 and 30."""
+    """Behaviour 21. Behaviour 30."""
     await stored.seed(limited_hats(120))
     path = f"/v1/users/77/assets/collectibles?limit={size}"
     numbers = [row["userAssetId"] for page in await stored.pages(path) for row in page]
@@ -264,7 +277,7 @@ async def test_what_is_not_owned_is_an_empty_page_and_a_bare_false(dialects: Dia
 
 
 async def test_every_copy_is_listed_and_passes_have_no_instance(dialects: Dialects) -> None:
-    """Behaviour 34 and 35."""
+    """Behaviour 34. Behaviour 35."""
     rows = (await dialects.web(f"/v1/users/42/items/Asset/{CROWN}"))["data"]
     assert rows == [
         {"id": CROWN, "name": "Paper Crown", "type": "Asset", "instanceId": number} for number in (5001, 5002)
@@ -445,7 +458,7 @@ async def test_every_error_has_a_number_and_is_json(dialects: Dialects) -> None:
 
 
 async def test_places_are_shown_by_tab(dialects: Dialects) -> None:
-    """Behaviour 42 and 43."""
+    """Behaviour 42. Behaviour 43."""
     path = "/v1/users/42/places/inventory"
     created = await dialects.web(f"{path}?placesTab=Created", of=THEO)
     place = {

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from gateway.model.arguments import ItemArguments, ItemFilter, ItemOrder, fold
 from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
-from gateway.model.ids import DefinitionRef
+from gateway.model.ids import DefinitionRef, definition_ref
 from gateway.model.item import Item
 from gateway.model.paging import NATURAL, Part, Position, Window, part_of
 from gateway.model.positions import position_of, position_of_total
@@ -91,8 +91,11 @@ def total_up(
     """Sum the quantities of the items that pass by definition, ordered by definition key, and cut the list."""
     totals: dict[DefinitionRef, int] = defaultdict(int)
     for item in items:
-        ref = item.definition_ref
-        if ref is not None and passes(item, wanted, definitions.get(ref)):
+        if item.definition_key is None:
+            # It may be shown with a definition, and yet be no copy of it.
+            continue
+        ref = definition_ref(item.owner.provider, item.definition_key)
+        if passes(item, wanted, definitions.get(ref)):
             totals[ref] += item.quantity
     entries: list[tuple[DefinitionRef, int | None]] = [*totals.items()]
     return part_of(entries, window, position=lambda entry: position_of_total(entry[0]))

@@ -57,6 +57,19 @@ class Folders:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Collecting:
+    """What can be added to a collection, and what cannot, by the keys of definitions."""
+
+    collected: str
+    """One that is in the collection."""
+    held: tuple[str, str]
+    """Two that the owner holds and that are not in it."""
+    unowned: str
+    wrong: str
+    """One that the owner holds, of a kind that no collection takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
     """An owner of a provider's bundled samples, and keys to ask for."""
 
@@ -90,6 +103,7 @@ class World:
     """The parts of a credential that a caller has, if not the first alone."""
     dressing: Dressing | None = None
     folders: Folders | None = None
+    collecting: Collecting | None = None
     gaps: dict[str, str] = field(default_factory=dict[str, str])
     """Tests that fail strictly, with the reason; by name and backend, such as `test_x[sqlite]`."""
 
@@ -199,5 +213,11 @@ WORLDS = {
         text="crown",
         nameless=("UPSTREAM",),
         parts=("cookie", "key"),
+        collecting=Collecting(
+            collected="asset:7100",
+            held=("asset:7101", "asset:7103"),
+            unowned="asset:7107",
+            wrong="pass:88",
+        ),
     ),
 }

@@ -22,6 +22,7 @@ from gateway.model.arguments import (
     ItemArguments,
     ItemFilter,
     ItemOrder,
+    NumberedArguments,
     PageArguments,
     TotalArguments,
     fold,
@@ -92,6 +93,7 @@ def passes(wanted: ItemFilter, one: Item) -> bool:
         and (wanted.rarities is None or (found is not None and found.rarity in wanted.rarities))
         and (wanted.is_collectible is None or wanted.is_collectible == (one.collectible is not None))
         and (wanted.definition_keys is None or one.definition_key in wanted.definition_keys)
+        and (wanted.shelves is None or one.container_key in wanted.shelves)
         and (wanted.folded is None or wanted.folded in (name_of(one) or ""))
     )
 
@@ -123,6 +125,7 @@ filters = st.builds(
     definition_keys=st.none() | st.just(["item:1", "item:30"]),
     min_quantity=st.none() | st.sampled_from([0, 1, 2]),
     text=st.none() | st.sampled_from(["STRASSE", "zed", "é", "%", "😀", "a\0"]),
+    shelves=st.none() | st.sampled_from([(), ("bag-1", "bag-3"), ("none",)]),
 )
 
 
@@ -176,6 +179,30 @@ async def test_pages_cover_everything_once(
         assert covered == sorted(expected[ref], key=placed(order))
         first = asking(ref, None)
         assert (await world.count_items([first]))[first] == len(covered)
+
+
+@pytest.mark.parametrize("size", [1, 7, 60])
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_numbers_at_the_end_of_keys_order_as_numbers(world: Store, size: int, backwards: bool) -> None:
+    wanted = ItemFilter(min_quantity=0, shelves=("bag-1", "bag-2"))
+    keys: list[str] = []
+    cursor: str | None = None
+    while True:
+        arguments = (
+            NumberedArguments(filter=wanted, last=size, before=cursor)
+            if backwards
+            else NumberedArguments(filter=wanted, first=size, after=cursor)
+        )
+        asked = Asked(ANN.provider, ANN, arguments)
+        part = (await world.item_lists([asked]))[asked]
+        page = [one.key for _, one in part.entries]
+        keys = [*page, *keys] if backwards else [*keys, *page]
+        if not (part.has_previous if backwards else part.has_next):
+            break
+        cursor = encode_cursor(part.entries[0 if backwards else -1][0])
+    expected = sorted(int(one.key[1:]) for one in ITEMS[ANN] if one.container_key in ("bag-1", "bag-2"))
+    assert [int(key[1:]) for key in keys] == expected
+    assert (await world.count_items([asked]))[asked] == len(expected)
 
 
 @pytest.mark.parametrize("order", ItemOrder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import httpx
 import pytest
 
 from gateway.model.deadline import deadline
@@ -91,6 +92,55 @@ async def test_credentials_have_buckets_of_their_own() -> None:
     assert time.monotonic() - began < 0.25
     with deadline(0.02), pytest.raises(RateLimited):
         await call(layer, "a")
+
+
+async def test_a_call_may_bring_a_budget_of_its_own() -> None:
+    inner = Scripted(None)
+    layer = budget(inner, burst=1, per_minute=60, scope=BudgetScope.CREDENTIAL)
+    wide = CallBudget(burst=5, per_minute=60, scope=BudgetScope.CREDENTIAL)
+    with deadline(0.1):
+        await call(layer)
+        for _ in range(5):
+            await layer.handle_async_request(request(partition="a", budget=wide))
+        for drawn_on in (None, wide):
+            with pytest.raises(RateLimited):
+                await layer.handle_async_request(request(partition="a", budget=drawn_on))
+        # Of another's it is another bucket.
+        await layer.handle_async_request(request(partition="b", budget=wide))
+
+
+class Telling(Scripted):
+    """Answers with headers that tell what is left."""
+
+    def __init__(self, *told: dict[str, str]) -> None:
+        super().__init__(None)
+        self.told = [*told]
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        response.headers.update(self.told.pop(0) if self.told else {})
+        return response
+
+
+@pytest.mark.parametrize(
+    ("told", "waits"),
+    [
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}, True),
+        ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "1"}, False),
+        ({"x-ratelimit-remaining": "0"}, False),
+        ({"x-ratelimit-remaining": "none", "x-ratelimit-reset": "1"}, False),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "-1"}, False),
+        ({}, False),
+    ],
+)
+async def test_calls_wait_where_the_service_says_that_nothing_is_left(told: dict[str, str], waits: bool) -> None:
+    inner = Telling(told)
+    layer = budget(inner, scope=BudgetScope.CREDENTIAL)
+    await call(layer)
+    await call(layer, "b")
+    await call(layer)
+    assert (inner.times[2] - inner.times[0] >= 0.99) is waits
+    assert inner.times[1] - inner.times[0] < 0.5
 
 
 async def test_one_address_has_one_bucket_whoever_calls() -> None:

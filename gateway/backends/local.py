@@ -189,7 +189,7 @@ class LocalSession:
     async def identity(self, key: str) -> str:
         """Give the owner that the key means for the holder of the credential."""
         grant = await self._grant()
-        if grant is None:
+        if grant is None or grant is STRANGER:
             raise self._unauthenticated("is needed")
         return self._rules.own_key(grant.holder, key)
 
@@ -269,7 +269,8 @@ class LocalSession:
         grant = await self._grant()
         allowed, results = await self._allowed("facts_by_key", refs, _owner, lambda ref: ref.kind)
         for ref in [ref for ref in allowed if ref.kind == CREDENTIAL]:
-            results[ref] = grant.facts if grant is not None else self._unauthenticated("is needed")
+            known = grant is not None and grant is not STRANGER
+            results[ref] = grant.facts if known else self._unauthenticated("is needed")
         found = await self._own.facts(self._remembered, [ref for ref in allowed if ref.kind != CREDENTIAL])
         if grant is not None:
             found = {ref: self._rules.shown(fact, grant.scopes) for ref, fact in found.items()}

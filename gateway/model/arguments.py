@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _MAX_TEXT = 200
 
+LONGEST_LIST = 2**31 - 2
+"""More entries than any list has."""
+
 
 @strawberry.enum(description="What a container is.")
 class ContainerKind(Enum):
@@ -233,10 +236,13 @@ class NumberedArguments(BothWaysArguments):
     """
 
     asks: bool = argument("Whether it is a question of what is held.", default=False)
+    whole: bool = argument("Whether the list is read to its end, however long.", default=False)
 
     @property
     def window(self) -> Window:
         """The part of the list that is asked for."""
+        if self.whole:
+            return Window(order=NUMBER, size=LONGEST_LIST)
         return window(NUMBER, first=self.first, after=self.after, last=self.last, before=self.before)
 
 

@@ -41,12 +41,11 @@ class Collectible:
     is_on_hold: bool | None = attribute("Whether it cannot be traded for now.", default=None)
     token: BlockchainToken | None = attribute("The token behind it.", default=None)
     sold_as: strawberry.Private[str | None] = hidden(default=None)
-    """The item's provider, owner and key, with slashes between, where a fact tells of its sale."""
+    """The reference of what is told of its sale, its parts in lines, as no key has one; None where nothing is told."""
 
     @property
     def sale_ref(self) -> FactRef | None:
         """The reference of what is told of its sale."""
         if self.sold_as is None:
             return None
-        provider, owner, key = self.sold_as.split("/", 2)
-        return FactRef(provider, owner, SALE, key)
+        return FactRef(*self.sold_as.split("\n"))

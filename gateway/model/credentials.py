@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-ANONYMOUS = "anonymous"
+ANONYMOUS, STRANGER = "anonymous", "stranger"
+"""The partitions of those without a credential: who is trusted for it, and who is not."""
 
 
 class Credential:
@@ -23,7 +24,7 @@ class Credential:
         self.provider = provider
         self.is_stranger = is_stranger
         self._parts = dict(parts or {})
-        self.partition = ANONYMOUS
+        self.partition = STRANGER if is_stranger else ANONYMOUS
         if self._parts:
             digest = hashlib.blake2b(digest_size=16)
             for name, secret in sorted(self._parts.items()):

@@ -10,7 +10,7 @@ from gateway.model.container import Container
 from gateway.model.definition import ItemDefinition
 from gateway.model.ids import DefinitionRef, definition_ref
 from gateway.model.item import Item
-from gateway.model.paging import NATURAL, Part, Position, Window, part_of
+from gateway.model.paging import NATURAL, NUMBER, Part, Position, Window, part_of
 from gateway.model.positions import position_of, position_of_total
 from gateway.model.relations import UNLOADED
 from gateway.model.slot import Slot
@@ -68,6 +68,8 @@ def list_items(
     found = [item for item in items if passes(item, wanted, behind(item))]
 
     def position(item: Item) -> Position:
+        if asked.window.order == NUMBER:
+            return Position(NUMBER, len(item.key), item.key)
         placed = position_of(item, order, folded_name(item, behind(item)))
         return (
             placed

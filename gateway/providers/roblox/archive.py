@@ -64,12 +64,20 @@ _OF_NOBODY = ("package", CATALOGUE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Document:
-    """Which document it is, and whose; of packages, `number` is the package's id. `part` is the query's own."""
+    """Which document it is, and whose; of packages, `number` is the package's id. `part` is the query's own.
+
+    Only one whose path is told can tell what is gone: else it may be any page of a list.
+    """
 
     kind: str
     user: str | None = None
     number: str | None = None
     part: Mapping[str, str]
+    has_path: bool = False
+
+    def is_all(self, page: wire.Page) -> bool:
+        """Say whether a page is a whole list."""
+        return self.has_path and page.next is None and not {"filter", "pageToken", "cursor"} & self.part.keys()
 
     @property
     def owner(self) -> OwnerRef:
@@ -94,9 +102,9 @@ def _identify(kind: str | None, payload: object, owner: str | None) -> _Document
         name, match = matched
         ids = match.groups()
         found = (
-            _Document(kind=name, part=part, number=ids[0] if ids else None)
+            _Document(kind=name, part=part, number=ids[0] if ids else None, has_path=True)
             if name in _OF_NOBODY
-            else _Document(kind=name, part=part, user=ids[0])
+            else _Document(kind=name, part=part, user=ids[0], has_path=True)
         )
     if found.kind in _OF_NOBODY:
         return found
@@ -260,13 +268,9 @@ def _parse_cloud(document: _Document, payload: Any) -> Iterable[Record]:
     page = wire.parse_cloud_page(payload)
     items = _unique([item for entry in page.entries if (item := wire.parse_item(entry, owner)) is not None])
     yield from _whose(owner)
-    for item in items:
-        # Of servers there is no catalogue.
-        if item.definition_key is not None:
-            yield _definition_of(item)
-    # A document without a next page that is of everything tells what is gone as well.
-    is_whole = page.next is None and "filter" not in document.part and "pageToken" not in document.part
-    shelves = (*filters.WHOLE.shelves, f"{ASSET}/{words.OTHER}") if is_whole else ()
+    # Each once, however many copies there are; of servers there is no catalogue.
+    yield from {item.definition_key: _definition_of(item) for item in items if item.definition_key is not None}.values()
+    shelves = (*filters.WHOLE.shelves, f"{ASSET}/{words.OTHER}") if document.is_all(page) else ()
     yield Stock(owner=owner, items=items, gone=[], whole=False, shelves=shelves)
 
 
@@ -335,8 +339,7 @@ def _parse_places(document: _Document, payload: Any) -> Iterable[Record]:
         made = wire.definition(ASSET, place_number, place.name)
         made.asset_type, made.asset_type_id = words.BY_NUMBER[words.PLACE_TYPE].name, words.PLACE_TYPE
         yield made
-    is_whole = page.next is None and "cursor" not in document.part
-    shelves = (words.place_shelf(tab),) if is_whole else ()
+    shelves = (words.place_shelf(tab),) if document.is_all(page) else ()
     yield Stock(owner=owner, items=places, gone=[], whole=False, shelves=shelves)
 
 

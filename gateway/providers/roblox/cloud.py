@@ -16,7 +16,7 @@ from gateway.model.errors import Forbidden, GatewayError, InvalidInput, Unauthen
 from gateway.model.ids import ME, FactRef, ItemRef, OwnerRef
 from gateway.model.item import Item
 from gateway.model.owner import CREDENTIAL
-from gateway.model.paging import NATURAL, PAGE_CAP, Position, encode_cursor
+from gateway.model.paging import NATURAL, Position, encode_cursor
 from gateway.model.ports import Grant, Holder, Session
 from gateway.model.relations import Asked
 from gateway.providers.roblox import filters, rules, wire
@@ -30,6 +30,9 @@ DEFAULT_SIZE, MOST = 10, 100
 _KEY_LIMIT, _TOKEN_LIMIT = 100, 20
 _INTEGER = re.compile(r"-?[0-9]{1,10}\Z")
 _MOST_BYTES = 16_384
+
+_MOST_ROUNDS = 8
+"""How often the store is asked for one page at most."""
 
 
 def _refused(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Refused:
@@ -196,12 +199,11 @@ class Cloud:
             raise _refused(403, "PERMISSION_DENIED", rules.HIDDEN)
         if asked.selected.needs_consent and not _has_consent(caller.credential, user):
             raise _refused(403, "PERMISSION_DENIED", f"The filter needs the scope {READ}.")
-        items = await _page(session, owner, asked)
+        items, last = await _page(session, owner, asked)
         following: str | None = None
-        if len(items) > asked.size:
-            items = items[: asked.size]
+        if last is not None:
             shown = {"FilterHash": filter_hash(asked.text), "UserId": user}
-            following = signer.cursor(items[-1].sort, asked.bound, now=self._dialect.clock(), shown=shown)
+            following = signer.cursor(last, asked.bound, now=self._dialect.clock(), shown=shown)
         return Answer(
             wire.render_cloud_page([wire.render_item(cast("wire.Listed", item)) for item in items], following)
         )
@@ -235,8 +237,8 @@ def _read(request: Request, user: str) -> _Asked:
     return _Asked(user, min(int(size) or DEFAULT_SIZE, MOST), text, selected, None)
 
 
-async def _page(session: Session, owner: OwnerRef, asked: _Asked) -> list[Item]:
-    """Read the items of a page, and one more if there is one."""
+async def _page(session: Session, owner: OwnerRef, asked: _Asked) -> tuple[list[Item], str | None]:
+    """Read the items of a page, and after which one the next page goes on; None where there is none."""
     selected = asked.selected
     wanted = ItemFilter(shelves=selected.shelves)
     if selected.only_collectibles:
@@ -245,16 +247,19 @@ async def _page(session: Session, owner: OwnerRef, asked: _Asked) -> list[Item]:
         wanted = replace(wanted, definition_keys=[key for key in selected.keys if parsed(key).kind != SERVER])
     found: list[Item] = []
     after = asked.after
-    while len(found) <= asked.size:
+    for _ in range(_MOST_ROUNDS):
         cursor = None if after is None else encode_cursor(Position(NATURAL, 0, after))
-        size = min(asked.size + 1, PAGE_CAP)
-        arguments = BothWaysArguments(filter=wanted, first=size, after=cursor)
+        arguments = BothWaysArguments(filter=wanted, first=asked.size + 1, after=cursor)
         connection = await one(session.items_by_owner, Asked(PROVIDER, owner, arguments))
         items = [item for item in connection.nodes if item is not None] if connection else []
         found += await _official(session, items) if selected.only_collectibles else items
-        if connection is None or not connection.page_info.has_next_page:
+        goes_on = bool(items) and connection is not None and connection.page_info.has_next_page
+        if len(found) > asked.size or not goes_on:
             break
         after = items[-1].sort
+    else:
+        # Where hardly anything passes, a page is short, and the next one goes on from here.
+        return found, after
     if selected.servers:
         # They are of no definition, and come last.
         refs = [ItemRef(*owner, key) for key in selected.servers]
@@ -262,7 +267,8 @@ async def _page(session: Session, owner: OwnerRef, asked: _Asked) -> list[Item]:
         found += sorted(
             (item for item in servers if asked.after is None or item.sort > asked.after), key=lambda item: item.sort
         )
-    return found[: asked.size + 1]
+    page = found[: asked.size]
+    return page, page[-1].sort if len(found) > asked.size else None
 
 
 async def _official(session: Session, items: Sequence[Item]) -> list[Item]:

@@ -63,6 +63,8 @@ class Signer:
         if not isinstance(body, dict):
             raise refused
         told = {name: value for name, value in cast("Mapping[str, Any]", body).items() if name != "Signature"}
+        if not all(isinstance(value, str | int) for value in told.values()):
+            raise refused
         # Made anew it must be the same, to the letter: one place has one token.
         if not hmac.compare_digest(self._written(told, bound).encode(), token.encode()):
             raise refused

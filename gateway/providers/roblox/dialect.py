@@ -13,6 +13,7 @@ from starlette.responses import Response
 from gateway.model.credentials import Credential
 from gateway.model.errors import GatewayError
 from gateway.model.ids import DefinitionRef, FactRef, OwnerRef
+from gateway.model.item import Item
 from gateway.model.ports import Backend, Clock, Results, Session
 from gateway.providers.roblox import rules
 from gateway.providers.roblox.cursors import Signer
@@ -99,3 +100,9 @@ async def is_user(session: Session, user: str) -> bool:
     except GatewayError:
         return False
     return await one(session.owners_by_key, OwnerRef(PROVIDER, user)) is not None
+
+
+def name_of(item: Item, known: Mapping[str, RobloxDefinition]) -> str | None:
+    """Give the name of what an item is a copy of, where that is known."""
+    entry = known.get(item.definition_key or "")
+    return None if entry is None else entry.name

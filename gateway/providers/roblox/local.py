@@ -112,13 +112,10 @@ class Local(Plain):
 
     async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
         """Tell the versions and sizes of collections; of views there is nothing to tell. Two statements."""
-        owners = await store.owners([*{OwnerRef(ref.provider, ref.owner): None for ref in refs}])
+        of = {ref: OwnerRef(ref.provider, ref.owner) for ref in refs if ref.key == COLLECTION}
+        owners = await store.owners([*dict.fromkeys(of.values())])
         entries = await self._entries(store, [*owners])
-        return {
-            ref: _contents(owner, ref.key, entries[owner], self._capacity)
-            for ref in refs
-            if (owner := OwnerRef(ref.provider, ref.owner)) in owners
-        }
+        return {ref: _contents(owner, entries[owner], self._capacity) for ref, owner in of.items() if owner in owners}
 
     async def _entries(self, store: Storage, owners: Sequence[OwnerRef]) -> dict[OwnerRef, RobloxEntries]:
         refs = {owner: FactRef(*owner, ENTRIES, "") for owner in owners}
@@ -234,16 +231,15 @@ def _keys(change: Any) -> list[str]:
     return [cast("ItemRef", decode_id(node_id)[1]).key for node_id in change.ids]
 
 
-def _contents(owner: OwnerRef, key: str, entries: RobloxEntries, capacity: int) -> RobloxContents:
-    is_collection = key == COLLECTION
+def _contents(owner: OwnerRef, entries: RobloxEntries, capacity: int) -> RobloxContents:
     return RobloxContents(
         container=rules.collection(owner),
-        capacity=capacity if is_collection else None,
-        free_slots=max(capacity - len(entries.entries), 0) if is_collection else None,
+        capacity=capacity,
+        free_slots=max(capacity - len(entries.entries), 0),
         slots=None,
         items=[],
-        digest=lambda: str(entries.number) if is_collection else None,
-        entries=entries if is_collection else None,
+        digest=lambda: str(entries.number),
+        entries=entries,
     )
 
 
@@ -257,7 +253,7 @@ def _shown(
     owner: OwnerRef, after: RobloxEntries, keys: Sequence[str], known: Mapping[str, RobloxDefinition], capacity: int
 ) -> Shown:
     """Show the collection as the write left it, or would have left it."""
-    contents = _contents(owner, COLLECTION, after, capacity)
+    contents = _contents(owner, after, capacity)
     collection = contents.container
     collection.capacity, collection.free_slots = contents.capacity, contents.free_slots
     collection.version = contents.version

@@ -423,12 +423,14 @@ def remove(entries: RobloxEntries, keys: Sequence[str], known: Mapping[str, Robl
 def check_given_up(keys: Sequence[str]) -> None:
     """Raise Refusals for what cannot be given up, and for what is named twice."""
     faults: list[Refusal] = []
+    seen: set[str] = set()
     for place, key in enumerate(keys):
         check_item(key)
         if parsed(key).kind != ASSET:
             faults.append(InvalidInput("Only assets can be given up.").at("ids", str(place)))
-        elif key in keys[:place]:
+        elif key in seen:
             faults.append(InvalidInput("The item is named twice.").at("ids", str(place)))
+        seen.add(key)
     refuse(faults)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,12 +13,11 @@ from starlette.requests import Request
 
 from gateway.model.arguments import ItemFilter, NumberedArguments, OwnerInput
 from gateway.model.collectible import SALE
-from gateway.model.errors import Forbidden, GatewayError, InvalidInput, NotFound, Refusal, Unauthenticated
+from gateway.model.errors import Forbidden, GatewayError, InvalidInput, NotFound, Refusal, Unauthenticated, Unsupported
 from gateway.model.ids import ITEM, ME, FactRef, ItemRef, OwnerRef, OwnershipRef, encode_id
 from gateway.model.item import Item
 from gateway.model.manifest import Capability, ProviderKey
 from gateway.model.owner import ACCOUNT
-from gateway.model.paging import PAGE_CAP
 from gateway.model.ports import Session
 from gateway.model.relations import Asked
 from gateway.model.scalars import render_time
@@ -26,7 +25,7 @@ from gateway.model.verbs import AddToCollectionInput, DeleteItemsInput, RemoveFr
 from gateway.providers.roblox import rules, wire
 from gateway.providers.roblox import vocabulary as words
 from gateway.providers.roblox.cursors import Signer
-from gateway.providers.roblox.dialect import Answer, Dialect, Refused, definitions, is_user, one
+from gateway.providers.roblox.dialect import Answer, Dialect, Refused, definitions, is_user, name_of, one
 from gateway.providers.roblox.keys import ASSET, CATEGORIES, FAVORITES, LONGEST, PROVIDER, key_of
 from gateway.providers.roblox.manifest import COOKIE
 from gateway.providers.roblox.types import (
@@ -134,6 +133,12 @@ class Web:
 
     def broken(self, error: Exception) -> Refused:
         """Tell a failure."""
+        if isinstance(error, Unauthenticated):
+            return _stranger()
+        if isinstance(error, Forbidden):
+            return _error(403, 0, rules.HIDDEN)
+        if isinstance(error, Unsupported):
+            return _error(501, 0, "NotImplemented")
         if isinstance(error, GatewayError) and error.retryable:
             return _error(503, 0, "ServiceUnavailable")
         return _error(500, 0, "InternalServerError")
@@ -142,19 +147,22 @@ class Web:
 
     @asynccontextmanager
     async def _called(self, request: Request, parts: Mapping[str, str]) -> AsyncGenerator[Call]:
-        """Open the session of a request; whose it is, is not asked yet."""
+        """Open the session of a request, and ask whose it is."""
         cookie = _cookie(request)
         session = self._dialect.session(**({COOKIE: cookie} if cookie else {}))
+        caller: str | None = None
         try:
-            yield Call(request, session, None, parts, lambda: self._dialect.signer(session))
+            if cookie:
+                with contextlib.suppress(Unauthenticated):
+                    caller = await session.identity(ME)
+            yield Call(request, session, caller, parts, lambda: self._dialect.signer(session))
         finally:
             await session.aclose()
 
-    def _counted(self, request: Request, name: str) -> dict[str, str]:
-        """Count a request; where there were too many, it is refused."""
-        cookie = _cookie(request)
-        address = request.client.host if request.client else ""
-        caller = hashlib.blake2b(cookie.encode(), digest_size=16).hexdigest() if cookie else address
+    def _counted(self, call: Call, name: str) -> dict[str, str]:
+        """Count a request by whose it is, else by the address; where there were too many, it is refused."""
+        address = call.request.client.host if call.request.client else ""
+        caller = f"address:{address}" if call.caller is None else f"user:{call.caller}"
         quota = self._dialect.count(name, caller, self._dialect.options.web_limits.get(name))
         if quota is None:
             return {}
@@ -165,10 +173,14 @@ class Web:
         return quota.headers
 
     def _read(self, name: str, handler: Handler) -> Callable[[Request, Mapping[str, str]], Awaitable[Answer]]:
+        """Make what answers a read: a session that is good, or none."""
+
         async def handle(request: Request, parts: Mapping[str, str]) -> Answer:
-            headers = self._counted(request, name)
             async with self._called(request, parts) as call:
-                return await _with(headers, _signed_in(call, handler))
+                headers = self._counted(call, name)
+                if call.caller is None and _cookie(request):
+                    raise _stranger()
+                return await _with(headers, handler(call))
 
         return handle
 
@@ -178,9 +190,8 @@ class Web:
         async def handle(request: Request, parts: Mapping[str, str]) -> Answer:
             if "target" in parts:
                 _number(parts["target"])
-            headers = self._counted(request, name)
             async with self._called(request, parts) as call:
-                return await _with(headers, self._shaken(call, handler))
+                return await _with(self._counted(call, name), self._shaken(call, handler))
 
         return handle
 
@@ -191,9 +202,9 @@ class Web:
         if not signer.is_handshake(sent, cookie, now=now):
             # Only here: some clients repeat whatever is answered with it.
             raise _error(403, 0, "Token Validation Failed", x_csrf_token=signer.handshake(cookie, now=now))
-        if not cookie:
+        if call.caller is None:
             raise _stranger()
-        return await _signed_in(call, handler)
+        return await handler(call)
 
     # --- users --------------------------------------------------------------------------------------------------------
 
@@ -253,7 +264,7 @@ class Web:
         await _known(call)
         shelves: tuple[str, ...] = words.ASSETS
         if (text := call.query("assetType")) is not None:
-            shelves = tuple(shelf for one_type in _asset_types(text, 0) for shelf in _shelves(one_type))
+            shelves = tuple(map(_shelf, _asset_types(text, 0)))
         if not await one(call.session.visibility_by_owner, call.user):
             raise _error(403, 0, rules.HIDDEN)
         wanted = ItemFilter(is_collectible=True, shelves=shelves)
@@ -266,7 +277,7 @@ class Web:
         rows = [
             wire.render_collectible(
                 item,
-                entry.name if (entry := names.get(item.definition_key or "")) else None,
+                name_of(item, names),
                 sale if isinstance(sale := sales.get(refs[item.key]), RobloxSale) else None,
                 membership,
             )
@@ -385,7 +396,7 @@ class Web:
         rows = [
             {
                 "assetId": int(item.asset_id),
-                "name": (entry.name if (entry := names.get(item.definition_key or "")) else None) or "",
+                "name": name_of(item, names) or "",
                 "assetType": item.asset_type,
                 "created": None if item.acquired_at is None else render_time(item.acquired_at),
             }
@@ -403,10 +414,7 @@ class Web:
             "username": user.name or "",
             "buildersClubMembershipType": user.membership or words.MEMBERSHIPS[0],
         }
-        rows = [
-            _render_copy(item, entry.name if (entry := names.get(item.definition_key or "")) else None, owner)
-            for item in page.items
-        ]
+        rows = [_render_copy(item, name_of(item, names), owner) for item in page.items]
         return Answer(wire.render_page(rows, page.previous, page.following))
 
     async def _assets(self, call: Call, types: Sequence[words.AssetType]) -> _Page:
@@ -416,7 +424,7 @@ class Web:
             raise _error(400, 2, "Invalid asset type Id.")
         if not await one(call.session.visibility_by_owner, call.user):
             raise _error(403, 4, "You are not authorized to view this user's inventory.")
-        shelves = tuple(shelf for one_type in types for shelf in _shelves(one_type))
+        shelves = tuple(map(_shelf, types))
         return await self._page(call, "inventory", ItemFilter(shelves=shelves), RobloxAsset)
 
     async def _give_up(self, call: Call) -> Answer:
@@ -519,8 +527,8 @@ def _asset_types(text: str, code: int) -> list[words.AssetType]:
     return [one_type for one_type in (*words.LISTED, *words.UNLISTED) if one_type.number == found.number]
 
 
-def _shelves(found: words.AssetType) -> tuple[str, ...]:
-    return (words.asset_shelf(found.number, found.cloud),)
+def _shelf(found: words.AssetType) -> str:
+    return words.asset_shelf(found.number, found.cloud)
 
 
 # --- what is read -----------------------------------------------------------------------------------------------------
@@ -528,17 +536,9 @@ def _shelves(found: words.AssetType) -> tuple[str, ...]:
 
 async def _all(call: Call, owner: OwnerRef, wanted: ItemFilter, *, asks: bool) -> list[Item]:
     """Read all holdings that pass, by their numbers."""
-    found: list[Item] = []
-    after = None
-    while True:
-        arguments = NumberedArguments(filter=wanted, first=PAGE_CAP, after=after, asks=asks)
-        connection = await one(call.session.items_by_owner, Asked(PROVIDER, owner, arguments))
-        if connection is None:
-            return found
-        found += [item for item in connection.nodes if item is not None]
-        if not connection.page_info.has_next_page:
-            return found
-        after = connection.page_info.end_cursor
+    arguments = NumberedArguments(filter=wanted, whole=True, asks=asks)
+    connection = await one(call.session.items_by_owner, Asked(PROVIDER, owner, arguments))
+    return [] if connection is None else [item for item in connection.nodes if item is not None]
 
 
 async def _copies(call: Call, owner: OwnerRef, key: str) -> list[Item]:
@@ -568,17 +568,6 @@ def _render_copy(item: RobloxAsset, name: str | None, owner: Mapping[str, Any]) 
         "created": added,
         "updated": added,
     }
-
-
-async def _signed_in(call: Call, handler: Handler) -> Answer:
-    """Answer a session that is good, or none; one that is good for nothing is told so."""
-    caller: str | None = None
-    if _cookie(call.request):
-        try:
-            caller = await call.session.identity(ME)
-        except Unauthenticated:
-            raise _stranger() from None
-    return await handler(call._replace(caller=caller))
 
 
 async def _with(headers: Mapping[str, str], answering: Awaitable[Answer]) -> Answer:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
-from gateway.model.collectible import Collectible
+from gateway.model.collectible import SALE, Collectible
 from gateway.model.errors import UpstreamInvalid
-from gateway.model.ids import OwnerRef
+from gateway.model.ids import FactRef, OwnerRef
 from gateway.model.item import Item
 from gateway.model.manifest import ProviderKey
 from gateway.model.scalars import BigInt, render_time
@@ -253,7 +253,7 @@ def collectible(
         asset_instance_id=BigInt(instance),
         state=state,
         is_on_hold=on_hold,
-        sold_as=f"{owner.provider}/{owner.owner}/{key_of(ASSET, instance)}",
+        sold_as="\n".join(FactRef(*owner, SALE, key_of(ASSET, instance))),
     )
 
 

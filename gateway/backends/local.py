@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from gateway.backends.remembered import Remembered
 from gateway.backends.writes import write
 from gateway.model.arguments import (
     NO_FILTER,
     AcceptArguments,
+    BothWaysArguments,
     CatalogueArguments,
     CollectibleArguments,
     ContainerArguments,
@@ -31,9 +32,9 @@ from gateway.model.item import Item, ItemConnection
 from gateway.model.listing import definitions_needed, list_items
 from gateway.model.loader import Loader
 from gateway.model.manifest import BackendKind, Capability, CredentialPart, Manifest
-from gateway.model.node import problem
+from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import CREDENTIAL, InventoryOwner
-from gateway.model.paging import Part, trimmed
+from gateway.model.paging import Part, Position, Window, trimmed
 from gateway.model.ports import (
     OPEN,
     Access,
@@ -78,6 +79,13 @@ async def issue(store: Store, provider: str, rules: Rules, wanted: Wanted) -> st
         expires_at=minted.expires_at,
     )
     return minted.secret
+
+
+class Narrowed(NamedTuple):
+    """A list as it is asked of the store, and whether a part of what was asked for is hidden."""
+
+    asked: Asked
+    is_part: bool
 
 
 class LocalBackend:
@@ -252,11 +260,13 @@ class LocalSession:
         accesses = await self._accesses([*dict.fromkeys(owners.values())])
         found: dict[K, Access] = {}
         for key, owner in owners.items():
-            access = accesses.get(owner, OPEN)
-            if access.is_open or _asks(key):
+            # What is only asked is answered of what is closed, or hidden, as well.
+            access = OPEN if _asks(key) else accesses.get(owner, OPEN)
+            if access.is_open:
                 found[key] = access
             else:
-                results[key] = self._rules.lacking(())
+                # One thing that is not the caller's to know of is not there; a list is refused.
+                results[key] = self._rules.lacking(()) if isinstance(key, Asked) else None
         return found, results
 
     async def owners_by_key(self, refs: Sequence[OwnerRef]) -> Results[OwnerRef, InventoryOwner]:
@@ -269,8 +279,8 @@ class LocalSession:
         grant = await self._grant()
         allowed, results = await self._allowed("facts_by_key", refs, _owner, lambda ref: ref.kind)
         for ref in [ref for ref in allowed if ref.kind == CREDENTIAL]:
-            known = grant is not None and grant is not STRANGER
-            results[ref] = grant.facts if known else self._unauthenticated("is needed")
+            is_known = grant is not None and grant is not STRANGER
+            results[ref] = grant.facts if grant is not None and is_known else self._unauthenticated("is needed")
         found = await self._own.facts(self._remembered, [ref for ref in allowed if ref.kind != CREDENTIAL])
         if grant is not None:
             found = {ref: self._rules.shown(fact, grant.scopes) for ref, fact in found.items()}
@@ -419,22 +429,46 @@ class LocalSession:
         known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in accesses])
         return {**results, **await self._narrowly({one: accesses[one] for one in accesses if one.ref in known})}
 
-    async def _narrowly(self, accesses: Mapping[Asked, Access]) -> dict[Asked, ItemConnection]:
-        """List holdings, narrowed to what each list is of and may show."""
+    async def _narrowly(self, accesses: Mapping[Asked, Access]) -> dict[Asked, Any]:
+        """List holdings, narrowed to what each list is of and may show; what is asked for and hidden is a problem."""
         narrowed = {one: self._narrowed(one, access) for one, access in accesses.items()}
-        found = await self._listed([*dict.fromkeys(narrowed.values())])
-        return {one: found[other] for one, other in narrowed.items()}
+        wanted = {other: None for other in narrowed.values() if isinstance(other, Narrowed)}
+        parts = await self._store_lists([other.asked for other in wanted])
+        results: dict[Asked, Any] = {}
+        for one, other in narrowed.items():
+            if isinstance(other, Narrowed):
+                problems = self._withheld(one) if other.is_part else ()
+                results[one] = ItemConnection.of(parts[other.asked], problems, counted=other.asked)
+            else:
+                results[one] = other
+        return results
 
-    def _narrowed(self, one: Asked, access: Access) -> Asked:
+    def _withheld(self, one: Asked) -> list[SourceProblem]:
+        """Tell that a part of a list was hidden."""
+        return [problem(self._rules.lacking(()), self._backend.manifest.provider, owner=one.ref.owner)]
+
+    def _narrowed(self, one: Asked, access: Access) -> Narrowed | GatewayError:
+        """Narrow a list to what may be seen; an error where all of it was asked for by name and is hidden."""
         given = one.arguments
         arguments = given.items if isinstance(given, CollectibleArguments) else given
         wanted = arguments.filter or NO_FILTER
-        narrowed = self._own.narrowed(wanted, access)
-        return one if narrowed is wanted else one._replace(arguments=replace(arguments, filter=narrowed))
+        narrowed, withheld = self._own.narrowed(wanted, access)
+        if withheld and not narrowed.shelves:
+            return self._rules.lacking(())
+        asked = one if narrowed is wanted else one._replace(arguments=replace(arguments, filter=narrowed))
+        return Narrowed(asked, is_part=withheld)
 
-    async def _viewed(
-        self, forests: Mapping[OwnerRef, Forest], accesses: Mapping[Asked, Access]
-    ) -> dict[Asked, ItemConnection]:
+    async def _store_lists(self, asked: Sequence[Asked]) -> dict[Asked, Part[Item]]:
+        """List items; of a few shelves by a list of each, for which there is an index."""
+        by_shelf = {one: shelved for one in asked if (shelved := _by_shelf(one)) is not None}
+        straight = [one for one in asked if one not in by_shelf]
+        single = dict.fromkeys(part for parts in by_shelf.values() for part in parts)
+        found = await self._store.item_lists([*straight, *single])
+        for one, parts in by_shelf.items():
+            found[one] = _merged([found[part] for part in parts], one.arguments.window)
+        return found
+
+    async def _viewed(self, forests: Mapping[OwnerRef, Forest], accesses: Mapping[Asked, Access]) -> dict[Asked, Any]:
         """List what views show: of all that the owner holds, what lies on some shelves."""
         lists: dict[Asked, Access] = {}
         given: dict[Asked, Asked] = {}
@@ -490,7 +524,7 @@ class LocalSession:
         return results
 
     async def _listed(self, asked: Sequence[Asked]) -> dict[Asked, ItemConnection]:
-        parts = await self._store.item_lists(asked)
+        parts = await self._store_lists(asked)
         return {one: ItemConnection.of(parts[one], counted=one) for one in asked}
 
     async def totals_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, DefinitionConnection]:
@@ -498,11 +532,17 @@ class LocalSession:
         accesses, results = await self._inside("totals_by_owner", asked, lambda _: "")
         known = await self._remembered.owners([cast("OwnerRef", one.ref) for one in accesses])
         narrowed = {one: self._narrowed(one, access) for one, access in accesses.items() if one.ref in known}
-        parts = await self._store.totals([*dict.fromkeys(narrowed.values())])
-        made = {
-            one: DefinitionConnection.of(cast("Any", parts[other]), counted=other) for one, other in narrowed.items()
-        }
-        return {**results, **made}
+        parts = await self._store.totals(
+            [*dict.fromkeys(other.asked for other in narrowed.values() if isinstance(other, Narrowed))]
+        )
+        for one, other in narrowed.items():
+            if isinstance(other, Narrowed):
+                problems = self._withheld(one) if other.is_part else ()
+                part = cast("Any", parts[other.asked])
+                results[one] = DefinitionConnection.of(part, problems, counted=other.asked)
+            else:
+                results[one] = other
+        return results
 
     async def count_by_list(self, asked: Sequence[Asked]) -> Results[Asked, int]:
         """Count whole lists; one statement for each kind of list and set of arguments."""
@@ -511,12 +551,19 @@ class LocalSession:
         )
         counts: dict[Asked, int] = await self._store.count_catalogue([*drawn], drawn)
         for takes, count in (
-            ((ItemArguments, CollectibleArguments), self._store.count_items),
+            ((ItemArguments, CollectibleArguments), self._count_items),
             (TotalArguments, self._store.count_totals),
             (PageArguments, self._store.count_containers),
         ):
             counts.update(await count([one for one in asked if isinstance(one.arguments, takes) and one not in counts]))
         return counts
+
+    async def _count_items(self, asked: Sequence[Asked]) -> dict[Asked, int]:
+        by_shelf = {one: shelved for one in asked if (shelved := _by_shelf(one)) is not None}
+        straight = [one for one in asked if one not in by_shelf]
+        single = dict.fromkeys(part for parts in by_shelf.values() for part in parts)
+        counts = await self._store.count_items([*straight, *single])
+        return {**counts, **{one: sum(counts[part] for part in parts) for one, parts in by_shelf.items()}}
 
     # --- the catalogue ------------------------------------------------------------------------------------------------
 
@@ -602,6 +649,38 @@ def _key(key: Any) -> str:
 def _owner_ref(key: Any) -> OwnerRef:
     of = key.ref if isinstance(key, Asked) else key
     return OwnerRef(of.provider, of.owner)
+
+
+_FEW_SHELVES = 12
+"""Of how many shelves a list is put together from a list of each; one of more goes through all holdings."""
+
+
+def _by_shelf(one: Asked) -> list[Asked] | None:
+    """Give the lists of single shelves that a list over several is made of; None where it is not."""
+    if not isinstance(one.ref, OwnerRef) or not isinstance(one.arguments, BothWaysArguments):
+        return None
+    wanted = one.arguments.filter
+    if wanted is None or wanted.shelves is None or len(wanted.shelves) > _FEW_SHELVES:
+        return None
+    arguments = replace(one.arguments, filter=replace(wanted, shelves=None))
+    return [Asked(one.provider, ContainerRef(*one.ref, shelf), arguments) for shelf in dict.fromkeys(wanted.shelves)]
+
+
+def _merged(parts: Sequence[Part[Item]], asked: Window) -> Part[Item]:
+    """Put a page together from the pages of its parts, each of which has as much as the whole may need."""
+    entries = sorted((entry for part in parts for entry in part.entries), key=_placed)
+    goes_on = any(part.has_previous if asked.backwards else part.has_next for part in parts)
+    cut = entries[-asked.size - 1 :] if asked.backwards else entries[: asked.size + 1]
+    merged = trimmed(cut, asked)
+    if asked.backwards:
+        merged.has_previous = merged.has_previous or goes_on
+    else:
+        merged.has_next = merged.has_next or goes_on
+    return merged
+
+
+def _placed(entry: tuple[Position, Item]) -> tuple[Any, str]:
+    return cast("Any", entry[0].value), entry[0].sort
 
 
 def _asks(key: Any) -> bool:

@@ -31,10 +31,10 @@ class Plain:
         del store, grant, owners
         return {}
 
-    def narrowed(self, wanted: ItemFilter, access: Access) -> ItemFilter:
+    def narrowed(self, wanted: ItemFilter, access: Access) -> tuple[ItemFilter, bool]:
         """Leave a list as it is."""
         del access
-        return wanted
+        return wanted, False
 
     async def containers(
         self, store: Storage, access: Mapping[OwnerRef, Access]

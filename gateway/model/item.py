@@ -59,6 +59,9 @@ class Item(Node):
 
         return Inventory(owner_ref=self.owner)
 
+    def settle(self, definition: ItemDefinition) -> None:
+        """Take over, at an import, what only the catalogue knows of it; most have nothing to."""
+
     @property
     def ref(self) -> ItemRef:
         """The reference of this holding."""

@@ -509,8 +509,11 @@ class Local(Protocol):
         """Tell what the holder of a grant may see of inventories; those left out are open. None is who is trusted."""
         ...
 
-    def narrowed(self, wanted: ItemFilter, access: Access) -> ItemFilter:
-        """Narrow a list of all holdings to those that it is of, and that may be seen."""
+    def narrowed(self, wanted: ItemFilter, access: Access) -> tuple[ItemFilter, bool]:
+        """Narrow a list of all holdings to those that it is of, and that may be seen.
+
+        And say whether some were asked for by name that may not.
+        """
         ...
 
     async def containers(

@@ -4,12 +4,41 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from gateway.model.errors import UpstreamInvalid
+
 
 def leftover(read: object, written: object) -> dict[str, Any] | None:
     """Give what a payload holds that its rendering lacks: objects by key, lists of equal length by index."""
     # Nearly always nothing is left, and this tells so at a tenth of the cost.
     found = None if read == written else _leftover(read, written)
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    if _is_deep(cast("object", found)):
+        raise UpstreamInvalid("What the service's answer holds beside its format is nested too deeply.")
+    return cast("dict[str, Any]", found)
+
+
+_DEEPEST = 100
+"""How deep what is not known may be nested: deeper, it could be read but not written again."""
+
+
+def _is_deep(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            part
+            for entry in level
+            for part in (
+                cast("dict[str, object]", entry).values()
+                if isinstance(entry, dict)
+                else cast("list[object]", entry)
+                if isinstance(entry, list)
+                else ()
+            )
+        ]
+        if not level:
+            return False
+    return True
 
 
 _NOTHING = object()

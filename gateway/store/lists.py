@@ -62,7 +62,8 @@ class Passing(NamedTuple):
 
     kinds: bool
     rarities: bool
-    is_collectible: bool
+    is_collectible: bool | None
+    """Not a parameter, as databases tell by the text of a statement whether an index of collectibles alone will do."""
     definition_keys: bool
     text: bool
     shelves: bool
@@ -73,7 +74,7 @@ class Passing(NamedTuple):
         return cls(
             wanted.kinds is not None,
             wanted.rarities is not None,
-            wanted.is_collectible is not None,
+            wanted.is_collectible,
             wanted.definition_keys is not None,
             wanted.folded is not None,
             wanted.shelves is not None,
@@ -111,7 +112,6 @@ def passing_values(wanted: ItemFilter) -> dict[str, Any] | None:
         "rarities": packed_texts(wanted.rarities or ()),
         "definition_keys": packed_texts(wanted.definition_keys or ()),
         "shelves": packed_texts(wanted.shelves or ()),
-        "is_collectible": wanted.is_collectible,
         "text": text,
     }
 
@@ -509,8 +509,8 @@ def _passes(passing: Passing, items: FromClause, definitions: FromClause) -> Col
         conditions.append(func.coalesce(items.c.kind, definitions.c.kind).in_(one_of("kinds")))
     if passing.rarities:
         conditions.append(definitions.c.rarity.in_(one_of("rarities")))
-    if passing.is_collectible:
-        conditions.append(items.c.is_collectible == bindparam("is_collectible", type_=Boolean()))
+    if passing.is_collectible is not None:
+        conditions.append(items.c.is_collectible.is_(passing.is_collectible))
     if passing.definition_keys:
         conditions.append(items.c.definition_key.in_(one_of("definition_keys")))
     if passing.shelves:

@@ -94,6 +94,15 @@ ITEMS = Table(
     Index("items_by_definition", "owner", "definition_key", "quantity"),
 )
 
+# Few are, and they are listed by themselves.
+Index(
+    "items_by_collectible",
+    ITEMS.c.owner,
+    ITEMS.c.sort,
+    postgresql_where=ITEMS.c.is_collectible.is_(True),
+    sqlite_where=ITEMS.c.is_collectible.is_(True),
+)
+
 Index(
     "items_by_link",
     ITEMS.c.owner,

@@ -280,6 +280,7 @@ class _Import:
                 await self._writer.replace(record)
             case Stock(owner=ref, items=items, found=found):
                 await self._touch(ref, items=len(items) + len(found))
+                await self._settle([*items, *found])
                 await self._writer.restock(record)
             case Catalogue(provider=provider, family=name, definitions=definitions):
                 await self._touch(OwnerRef(provider, ""), definitions=len(definitions))
@@ -305,6 +306,20 @@ class _Import:
                 totals[word] += count
             await self._writer.record(ref, "import", counts, at=self._now)
         return totals
+
+    async def _settle(self, items: Sequence[Item]) -> None:
+        """Let items know what they are copies of, if they want to; most do not, and shall not pay for it."""
+        unsettled = [item for item in items if type(item).settle is not Item.settle]
+        if not unsettled:
+            return
+        # What they are copies of may have come before.
+        await self._flush()
+        refs = {item.key: ref for item in unsettled if (ref := item.definition_ref) is not None}
+        known = await self._writer.definitions([*dict.fromkeys(refs.values())])
+        for item in unsettled:
+            definition = known.get(refs[item.key]) if item.key in refs else None
+            if isinstance(definition, ItemDefinition):
+                item.settle(definition)
 
     async def _following(self, definitions: Sequence[ItemDefinition]) -> list[ItemDefinition]:
         """Let definitions know what stood in their place, if they want to, in the order in which they came."""

@@ -26,7 +26,8 @@ class Budget(httpx.AsyncBaseTransport):
     """Let calls through as fast as `budget` allows, in the order in which they came.
 
     With the scope CREDENTIAL every `request.extensions["partition"]` has its own bucket (the 10,000 last used are
-    kept), with ADDRESS all share one; a call whose `extensions` bring a `budget` of its own draws on that instead. When
+    kept), with ADDRESS all share one; a call whose `extensions` bring a `budget` of its own draws on that instead, and
+    one that names its `line` on that line's alone, as what the service says then is said of it alone. When
     the service itself answers RateLimited, the whole bucket pauses for the time that it names, at least `pause`
     seconds; and until it is full again, where the service says that nothing is left. Raises RateLimited at once where
     the wait would outlast the deadline.
@@ -36,12 +37,12 @@ class Budget(httpx.AsyncBaseTransport):
         self._inner = inner
         self._budget = budget
         self._pause = pause
-        self._buckets: LRUCache[tuple[CallBudget, str], _Bucket] = LRUCache(MAX_BUCKETS)
+        self._buckets: LRUCache[tuple[CallBudget, str, str], _Bucket] = LRUCache(MAX_BUCKETS)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Wait for a token, then call."""
         budget: CallBudget = request.extensions.get("budget") or self._budget
-        bucket = self._bucket(budget, request.extensions["partition"])
+        bucket = self._bucket(budget, request.extensions["partition"], request.extensions.get("line") or "")
         await bucket.take()
         try:
             response = await self._inner.handle_async_request(request)
@@ -52,8 +53,8 @@ class Budget(httpx.AsyncBaseTransport):
             bucket.pause(seconds)
         return response
 
-    def _bucket(self, budget: CallBudget, partition: str) -> _Bucket:
-        at = (budget, "" if budget.scope is BudgetScope.ADDRESS else partition)
+    def _bucket(self, budget: CallBudget, partition: str, line: str) -> _Bucket:
+        at = (budget, line, "" if budget.scope is BudgetScope.ADDRESS else partition)
         bucket = self._buckets.get(at)
         if bucket is None:
             bucket = self._buckets[at] = _Bucket(budget)
@@ -65,7 +66,8 @@ def _until_more(headers: Mapping[str, str]) -> float | None:
     left, reset = headers.get("x-ratelimit-remaining"), headers.get("x-ratelimit-reset")
     if left is None or reset is None or not (left.isdecimal() and reset.isdecimal()) or int(left) > 0:
         return None
-    return min(float(reset[:9]), LONGEST_PAUSE)
+    # What is longer is no number of seconds, but perhaps a moment.
+    return float(reset) if len(reset) < 10 and float(reset) <= LONGEST_PAUSE else None
 
 
 class _Bucket:

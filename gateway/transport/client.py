@@ -69,16 +69,17 @@ class Client:
         partition: str,
         attempts: int | None = None,
         budget: CallBudget | None = None,
+        line: str | None = None,
     ) -> httpx.Response:
         """Get `url`, which must be encoded already and goes out as it is.
 
-        `partition` is the credential's, `attempts` overrides the client's number (1: no retries), `budget` what it
-        draws on. Raises InvalidInput where the URL would not arrive as written (spaces, letters beyond ASCII, `..` as a
-        step of the path) or a header holds what headers cannot carry: an argument or a credential was put in as it
-        came.
+        `partition` is the credential's, `attempts` overrides the client's number (1: no retries), `budget` and `line`
+        what it draws on. Raises InvalidInput where the URL would not arrive as written (spaces, letters beyond ASCII,
+        `..` as a step of the path) or a header holds what headers cannot carry: an argument or a credential was put in
+        as it came.
         """
         try:
-            request = Get(url, headers=headers, extensions={"attempts": attempts, "budget": budget})
+            request = Get(url, headers=headers, extensions={"attempts": attempts, "budget": budget, "line": line})
         except (ValueError, httpx.InvalidURL):
             # Encoding errors carry the whole text, so what is raised is raised outside.
             request = None

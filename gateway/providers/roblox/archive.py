@@ -176,7 +176,7 @@ def parse_record(kind: str | None, payload: Any, owner: str | None) -> Iterable[
             yield from _parse(_identify(kind, payload, owner), payload)
             return
         parts = [(_identify(path, document, owner), document) for path, document in payload.items()]
-        # What the cloud tells of a copy is more, and the catalogue has the last word of what things are.
+        # What the cloud tells of a copy is more; and the catalogue tells the types of those that only v1 tells of.
         for part, document in sorted(parts, key=lambda part: _ORDER.index(part[0].kind)):
             yield from _parse(part, document)
     except UpstreamInvalid as error:
@@ -184,6 +184,8 @@ def parse_record(kind: str | None, payload: Any, owner: str | None) -> Iterable[
 
 
 _ORDER = (
+    CATALOGUE,
+    "package",
     "user",
     "settings",
     "categories",
@@ -193,8 +195,6 @@ _ORDER = (
     "items",
     "places",
     "collection",
-    "package",
-    CATALOGUE,
 )
 
 
@@ -216,8 +216,7 @@ def _parse(document: _Document, payload: Any) -> Iterable[Record]:
         case "user":
             yield from _parse_user(document, payload)
         case "package":
-            number = int(document.number or 0)
-            made = wire.definition(ASSET, number)
+            made = wire.definition(ASSET, _package(document))
             made.asset_type, made.asset_type_id = words.BY_NUMBER[words.PACKAGE_TYPE].name, words.PACKAGE_TYPE
             made.member_ids = wire.parse_assets(payload)
             yield made
@@ -230,22 +229,37 @@ def _parse(document: _Document, payload: Any) -> Iterable[Record]:
             yield _parse_fact(document, payload)
 
 
+def _package(document: _Document) -> int:
+    if document.number is None:
+        raise InvalidInput("which package it is must be told by the document's path")
+    rules.check_definition(f"{ASSET}:{document.number}")
+    return int(document.number)
+
+
 def _whose(owner: OwnerRef, name: str | None = None) -> Iterable[Record]:
     made = InventoryOwner(provider=ProviderKey.ROBLOX, key=owner.owner)
     made.name = name
     yield made
 
 
-def _parse_fact(document: _Document, payload: Any) -> Fact:
+def _parse_fact(document: _Document, payload: Any) -> Fact | Amendment:
     owner = document.owner
     match document.kind:
         case "settings":
             return Fact(ref=FactRef(*owner, PRIVACY, ""), value=wire.parse_privacy(payload))
         case "collection":
-            return Fact(ref=FactRef(*owner, ENTRIES, ""), value=wire.parse_entries(payload))
+            told = wire.parse_entries(payload)
+            return Amendment(ref=FactRef(*owner, ENTRIES, ""), amend=lambda known: _renumbered(told, known))
         case kind:
             at = CATEGORIES if kind == "categories" else FAVORITES
             return Fact(ref=FactRef(*owner, at, ""), value=wire.parse_categories(payload))
+
+
+def _renumbered(told: RobloxEntries, known: object) -> RobloxEntries:
+    """Give a collection the next version, where it is another than before."""
+    if not isinstance(known, RobloxEntries):
+        return told
+    return known if told.entries == known.entries else replace(told, number=known.number + 1)
 
 
 def _parse_user(document: _Document, payload: Any) -> Iterable[Record]:

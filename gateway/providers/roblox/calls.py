@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Generator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -34,6 +35,7 @@ INVENTORY, CLOUD, USERS = "inventory", "cloud", "users"
 _COOKIE_NAME = ".ROBLOSECURITY"
 _TOKEN_HEADER = "x-csrf-token"  # noqa: S105 -- a header's name
 _KEPT = 10_000
+_KNOWN_SECONDS = 300.0
 _REFUSED = (400, 403, 404)
 
 
@@ -45,7 +47,7 @@ def judge(response: httpx.Response) -> GatewayError | None:
     status = response.status_code
     if response.is_success:
         return None
-    code = fault_of(response).code
+    code = fault_of(response)
     if code == "RESOURCE_EXHAUSTED" or status == 429:
         return RateLimited("the service asks for fewer calls", provider_code=code, retry_after=retry_after(response))
     if status == 401 or code == "UNAUTHENTICATED":
@@ -55,17 +57,17 @@ def judge(response: httpx.Response) -> GatewayError | None:
     return judge_status(response)
 
 
-def fault_of(response: httpx.Response) -> wire.Fault:
-    """Read what an error answer tells, in whichever envelope; nothing where it is none."""
+def fault_of(response: httpx.Response) -> str | None:
+    """Read the service's number or name of an error, in whichever envelope; None where it tells none."""
     try:
         return wire.parse_fault(decoded(response))
     except UpstreamInvalid:
-        return wire.Fault(None, None)
+        return None
 
 
 def unreadable(response: httpx.Response) -> GatewayError:
     """Make the error of an answer that says that we asked wrongly, or may not."""
-    code = fault_of(response).code
+    code = fault_of(response)
     if response.status_code == 403:
         return Forbidden("Roblox does not allow this with the credential.", provider_code=code)
     if response.status_code == 404:
@@ -74,17 +76,20 @@ def unreadable(response: httpx.Response) -> GatewayError:
 
 
 class Address(NamedTuple):
-    """Where a document is: the host, and the path with its query."""
+    """Where a document is: the host, and the path with its query; and by what name its quota goes."""
 
     host: str
     path: str
+    line: str
 
 
 def address(host: str, *parts: object, **query: object) -> Address:
     """Make an address of parts of a path, which are quoted, and the parameters that are given."""
     path = "/" + "/".join(quote(str(part), safe="") for part in parts)
     given = {name: str(value) for name, value in query.items() if value is not None}
-    return Address(host, f"{path}?{urlencode(given)}" if given else path)
+    # Each call has limits of its own: it is named by the words of its path.
+    line = "/".join([host, *(str(part) for part in parts if not str(part).isdecimal())])
+    return Address(host, f"{path}?{urlencode(given)}" if given else path, line)
 
 
 class Service:
@@ -99,12 +104,19 @@ class Service:
         self._cookies: MutableMapping[str, str] = TTLCache(_KEPT, DAY)
         self._handshakes: MutableMapping[str, str] = TTLCache(_KEPT, DAY)
         self._identities: MutableMapping[str, str] = TTLCache(_KEPT, DAY)
+        self._known: MutableMapping[tuple[str, str], bool] = TTLCache(_KEPT, _KNOWN_SECONDS)
 
     async def get(self, asked: Address, credential: Credential) -> httpx.Response:
         """Get a document; a refusal is an answer."""
         headers, budget = self._headers(asked.host, credential)
-        url = self._base_urls[asked.host] + asked.path
-        response = await self._client.get(url, headers=headers, partition=credential.partition, budget=budget)
+        with self._keeping(credential):
+            response = await self._client.get(
+                self._base_urls[asked.host] + asked.path,
+                headers=headers,
+                partition=credential.partition,
+                budget=budget,
+                line=asked.line,
+            )
         self._keep_cookie(credential, response)
         return response
 
@@ -117,6 +129,16 @@ class Service:
         if (token := credential.part(TOKEN)) is not None:
             return {"Authorization": f"Bearer {token}"}, TOKEN_BUDGET
         raise Unauthenticated("An API key or an access token of Roblox is needed.")
+
+    @contextmanager
+    def _keeping(self, credential: Credential) -> Generator[None]:
+        """Keep nothing of a credential that is no longer accepted: the caller's own cookie may still be."""
+        try:
+            yield
+        except Unauthenticated:
+            for kept in (self._cookies, self._handshakes, self._identities):
+                kept.pop(credential.partition, None)
+            raise
 
     def _keep_cookie(self, credential: Credential, response: httpx.Response) -> None:
         """Take over the newer cookie that an answer may bring."""
@@ -146,17 +168,26 @@ class Service:
         if token is not None:
             headers[_TOKEN_HEADER] = token
         url = self._base_urls[asked.host] + asked.path
-        request = httpx.Request(method, url, headers=headers, extensions={"budget": budget})
-        response = await self._client.send(request, partition=credential.partition)
+        request = httpx.Request(method, url, headers=headers, extensions={"budget": budget, "line": asked.line})
+        with self._keeping(credential):
+            response = await self._client.send(request, partition=credential.partition)
         self._keep_cookie(credential, response)
         return response
 
     async def identity(self, credential: Credential) -> str:
-        """Give the user whose credential it is; asked once, and remembered by the credential."""
-        at = credential.partition
-        if at not in self._identities:
-            self._identities[at] = str(await self._identify(credential))
-        return self._identities[at]
+        """Give the user whose credential it is; remembered by the credential."""
+        known = self._identities.get(credential.partition)
+        if known is None:
+            known = self._identities[credential.partition] = str(await self._identify(credential))
+        return known
+
+    def is_known(self, credential: Credential, user: str) -> bool:
+        """Say whether the credential was told lately that there is such a user."""
+        return (credential.partition, user) in self._known
+
+    def note(self, credential: Credential, user: str) -> None:
+        """Note that the credential was told so."""
+        self._known[credential.partition, user] = True
 
     async def _identify(self, credential: Credential) -> int:
         if credential.part(COOKIE) is not None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.model.credentials import Credential
-from gateway.model.errors import GatewayError
+from gateway.model.errors import GatewayError, InvalidInput
 from gateway.model.ids import DefinitionRef, FactRef, OwnerRef
 from gateway.model.item import Item
 from gateway.model.ports import Backend, Clock, Results, Session
@@ -90,6 +90,9 @@ async def definitions(session: Session, keys: Sequence[str]) -> dict[str, Roblox
     """Give catalogue entries by key; those that there are."""
     unique = list(dict.fromkeys(keys))
     found = await session.definitions_by_key([DefinitionRef(PROVIDER, key) for key in unique])
+    fault = next((entry for entry in found.values() if isinstance(entry, GatewayError)), None)
+    if fault is not None and not isinstance(fault, InvalidInput):
+        raise fault
     return {ref.key: entry for ref, entry in found.items() if isinstance(entry, RobloxDefinition)}
 
 

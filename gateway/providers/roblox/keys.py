@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import quote
 
 from gateway.model.manifest import ProviderKey
 from gateway.model.positions import microseconds
@@ -49,14 +50,19 @@ def place_key(number: int, tab: str, mirrors: Collection[str]) -> str:
 
 
 def escaped(name: str) -> str:
-    """Give a category's name as a part of a key, which a slash ends."""
-    return name.replace("%", "%25").replace("/", "%2F")
+    """Give a category's name as a part of a key, which a slash ends and no control character is in."""
+    safe = "".join(
+        quote(letter, safe="") if letter in "%/" or not letter.isprintable() else letter for letter in name[:_NAME]
+    )
+    return safe or "%00"
 
 
-def view_key(prefix: str, category: str, item: str | None = None) -> str:
-    """Make the key of a category, or of an item of it."""
-    key = f"{prefix}:{escaped(category)}"
-    return key if item is None else f"{key}/{escaped(item)}"
+_NAME = 40
+
+
+def view_key(prefix: str, category: str) -> str:
+    """Make the key of a category."""
+    return f"{prefix}:{escaped(category)}"
 
 
 def sort_text(rank: int, added: datetime | None, number: int) -> str:

@@ -52,7 +52,7 @@ from gateway.providers.roblox.types import (
     RobloxPrivacy,
     RobloxSecret,
 )
-from gateway.providers.roblox.vocabulary import FAVORITE_CATEGORIES, INVENTORY_CATEGORIES
+from gateway.providers.roblox.vocabulary import FAVORITE_CATEGORIES, INVENTORY_CATEGORIES, PACKAGE_TYPE
 
 _NOBODY = OwnerRef(PROVIDER, "")
 
@@ -81,7 +81,7 @@ class Local(Plain):
             for owner, ref in refs.items()
         }
 
-    def narrowed(self, wanted: ItemFilter, access: Access) -> ItemFilter:
+    def narrowed(self, wanted: ItemFilter, access: Access) -> tuple[ItemFilter, bool]:
         """Narrow a list to what it is of, and what may be seen."""
         return rules.narrowed(wanted, access)
 
@@ -142,16 +142,18 @@ class Local(Plain):
         ids: dict[FactRef, list[int]] = {}
         for ref in refs:
             one = known.get(DefinitionRef(PROVIDER, ref.key))
-            if isinstance(one, RobloxDefinition) and one.member_ids is not None:
-                ids[ref] = one.member_ids
+            is_package = isinstance(one, RobloxDefinition) and one.asset_type_id == PACKAGE_TYPE
+            if isinstance(one, RobloxDefinition) and (is_package or one.member_ids is not None):
+                ids[ref] = one.member_ids or []
         wanted = {number: definition_ref(PROVIDER, key_of(ASSET, number)) for each in ids.values() for number in each}
         members = await store.definitions([*wanted.values()])
         return {
             ref: RobloxMembers(
+                numbers=numbers,
                 definitions=[
                     found if isinstance(found := members.get(wanted[number]), RobloxDefinition) else None
                     for number in numbers
-                ]
+                ],
             )
             for ref, numbers in ids.items()
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import structlog
 from starlette.requests import Request
@@ -45,12 +45,11 @@ def _route(
     broken: Callable[[Exception], Refused],
 ) -> Route:
     """Make the route of a dialect: its calls are found by their paths as they were sent."""
-    calls = [
-        (method, re.compile(rf"(?:/[^/]*)*?/rest/{PROVIDER}{pattern}\Z"), handler) for method, pattern, handler in table
-    ]
+    calls = [(method, re.compile(rf"{pattern}\Z"), handler) for method, pattern, handler in table]
 
     async def found(request: Request) -> Answer:
         raw = request.scope["raw_path"].decode("latin-1")
+        raw = raw.removeprefix(quote(request.scope["root_path"]))
         method = "GET" if request.method == "HEAD" else request.method
         there = [(one, handler, match) for one, form, handler in calls if (match := form.match(raw))]
         if not there:

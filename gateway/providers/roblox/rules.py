@@ -32,6 +32,7 @@ from gateway.providers.roblox.keys import (
     PROVIDER,
     SERVER,
     VIEW,
+    escaped,
     parsed,
     view_key,
 )
@@ -54,7 +55,7 @@ _OWNER = re.compile(rf"{_NUMBER}\Z")
 _ITEM = re.compile(rf"({'|'.join((ASSET, BADGE, PASS, BUNDLE, SERVER, PLACE))}):({_NUMBER})\Z")
 _MIRROR = re.compile(rf"({PLACE}):({_NUMBER})/(?:{'|'.join(words.MIRRORS)})\Z")
 _DEFINITION = re.compile(rf"({'|'.join((ASSET, BADGE, PASS, BUNDLE))}):({_NUMBER})\Z")
-_NAME = r"[^/\x00-\x1f\x7f]{1,100}"
+_NAME = r"[^/\x00-\x1f\x7f]{1,500}"
 _CONTAINER = re.compile(rf"(?:{COLLECTION}|{FAVORITES}|(?:{VIEW}|{FAVORITES}):{_NAME}(?:/{_NAME})?)\Z")
 
 
@@ -241,10 +242,16 @@ def _may_see(privacy: RobloxPrivacy, reader: int) -> bool:
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
-def narrowed(wanted: ItemFilter, access: Access) -> ItemFilter:
-    """Narrow a list to the shelves that it is of, and that may be seen."""
+def narrowed(wanted: ItemFilter, access: Access) -> tuple[ItemFilter, bool]:
+    """Narrow a list to the shelves that it is of, and that may be seen.
+
+    And say whether some of what a view or the kinds asked for may not. What is asked for with all assets is left out in
+    silence, as the cloud does it.
+    """
     shelves = wanted.shelves if wanted.shelves is not None else listed(wanted)
-    return replace(wanted, shelves=tuple(shelf for shelf in shelves if shelf not in access.hidden))
+    is_named = wanted.shelves is not None or wanted.kinds is not None
+    withheld = is_named and any(shelf in access.hidden and shelf not in words.CLOUD_ASSETS for shelf in shelves)
+    return replace(wanted, shelves=tuple(shelf for shelf in shelves if shelf not in access.hidden)), withheld
 
 
 def listed(wanted: ItemFilter) -> tuple[str, ...]:
@@ -300,8 +307,17 @@ def shown_to(categories: RobloxCategories, *, is_owner: bool) -> RobloxCategorie
 
 def _views(owner: OwnerRef, prefix: str, categories: RobloxCategories, parent: str | None) -> Iterable[RobloxCategory]:
     knows = prefix == VIEW
+    used: set[str] = set()
+
+    def unique(key: str) -> str:
+        """Two may have one name: the later one is told by a mark."""
+        while key in used:
+            key += "~"
+        used.add(key)
+        return key
+
     for at, group in enumerate(categories.groups):
-        key = view_key(prefix, group.name)
+        key = unique(view_key(prefix, group.name))
         yield RobloxCategory(
             key=key,
             name=group.name,
@@ -317,7 +333,7 @@ def _views(owner: OwnerRef, prefix: str, categories: RobloxCategories, parent: s
         )
         for place, entry in enumerate(group.items):
             yield RobloxCategory(
-                key=view_key(prefix, group.name, entry.name),
+                key=unique(f"{key}/{escaped(entry.name)}"),
                 name=entry.name,
                 kind=ContainerKind.VIEW,
                 display_name=entry.display_name,

@@ -94,8 +94,9 @@ _TOLD_APART = (
 
 @dataclass(slots=True, kw_only=True)
 class RobloxMembers:
-    """What a package or bundle is made of."""
+    """What a package or bundle is made of: the numbers of assets, and what is known of them."""
 
+    numbers: list[int]
     definitions: list[RobloxDefinition | None]
 
 
@@ -126,6 +127,13 @@ class RobloxAsset(Shelved, Item):
     inventory_item_asset_type: str | None = attribute("The cloud's name of the asset type.", default=None)
     extra: strawberry.Private[Extra] = hidden(default=None)
 
+    def settle(self, definition: ItemDefinition) -> None:
+        """Take over the type, where v1 alone has told of the copy."""
+        from gateway.providers.roblox.wire import typed  # noqa: PLC0415 -- the wire makes these
+
+        if self.asset_type is None:
+            typed(self, getattr(definition, "asset_type_id", None))
+
 
 @graph_type
 class RobloxBadge(Shelved, Item):
@@ -152,6 +160,13 @@ class RobloxBundle(Shelved, Item):
     name: str | None = _named()
     bundle_id: BigInt = attribute("The bundle's id.")
     bundle_type: str | None = attribute("The bundle type's name, such as `BodyParts`.", default=None)
+
+    def settle(self, definition: ItemDefinition) -> None:
+        """Take over the type."""
+        from gateway.providers.roblox.wire import bundled  # noqa: PLC0415 -- the wire makes these
+
+        if self.bundle_type is None:
+            bundled(self, getattr(definition, "bundle_type_id", None))
 
 
 @graph_type

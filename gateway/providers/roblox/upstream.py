@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar, cast
@@ -25,10 +25,12 @@ from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
 from gateway.model.errors import (
+    Conflict,
     Forbidden,
     GatewayError,
     LimitExceeded,
     NotFound,
+    OutcomeUnknown,
     Refusal,
     Unauthenticated,
     Unsupported,
@@ -68,6 +70,7 @@ from gateway.providers.roblox.keys import (
     PLACE,
     PROVIDER,
     SECRET,
+    SERVER,
     key_of,
     parsed,
 )
@@ -90,8 +93,8 @@ from gateway.transport.errors import decoded
 
 T = TypeVar("T")
 
-_PAGE = 100
-_BATCH = 50
+_PAGE = MANIFEST.limits.page_size or 100
+_BATCH = MANIFEST.limits.batch_size or 50
 _MOST_PAGES = 1_000
 _MOST_NAMES = 1_000
 _AT_ONCE = 8
@@ -120,6 +123,18 @@ class _List(NamedTuple):
 
     owner: OwnerRef
     filter: str
+
+
+class _Part(NamedTuple):
+    """The part of a list that is wanted: of what passes a filter, a window."""
+
+    wanted: ItemFilter
+    window: Window
+
+    def has(self, item: Item) -> bool:
+        """Say whether an item is in it, or after it."""
+        after = self.window.after
+        return (after is None or item.sort > after.sort) and passes(item, self.wanted, None)
 
 
 class Upstream:
@@ -157,14 +172,15 @@ class UpstreamSession:
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._documents = Loader[Address, httpx.Response].alone(self._fetch)
         self._lists = Loader[_List, _Listed].alone(self._fetch_list)
-        self._sold = Loader[OwnerRef, list[wire.ReadCollectible]].alone(self._fetch_sold)
+        self._sold = Loader[OwnerRef, dict[str, wire.ReadCollectible]].alone(self._fetch_sold)
+        self._mine = Loader[str, str].alone(lambda _: self._service.identity(credential))
         # By definition, in whose inventory it was seen, and what that told of it.
         self._seen: dict[str, OwnerRef] = {}
         self._told: dict[str, RobloxDefinition] = {}
 
     async def aclose(self) -> None:
         """Cancel the calls still under way."""
-        for loader in (self._sold, self._lists, self._documents):
+        for loader in (self._sold, self._lists, self._documents, self._mine):
             await loader.aclose()
 
     # --- calls --------------------------------------------------------------------------------------------------------
@@ -192,7 +208,9 @@ class UpstreamSession:
 
     async def identity(self, key: str) -> str:
         """Give the user whose credential it is."""
-        return rules.own_key(Holder(await self._service.identity(self._credential), COOKIE), key)
+        mine = await self._mine.load("")
+        assert mine is not None  # noqa: S101 -- an identity is never nothing
+        return rules.own_key(Holder(mine, COOKIE), key)
 
     async def renew(self, part: str) -> str:
         """Refuse: nothing is renewed."""
@@ -205,10 +223,15 @@ class UpstreamSession:
         """Tell whether v1 shows the inventory to the session; None where there is no such user."""
         response = await self._get(address(INVENTORY, "v1", "users", user, "can-view-inventory"))
         if response.is_success:
+            self._service.note(self._credential, user)
             return wire.parse_flag(decoded(response))
-        if fault_of(response).code == "1" or response.status_code == 404:
+        if fault_of(response) == "1" or response.status_code == 404:
             return None
         raise unreadable(response)
+
+    async def _is_there(self, user: str) -> bool:
+        """Say whether there is such a user; who was there minutes ago is not asked about again."""
+        return self._service.is_known(self._credential, user) or await self._can_view(user) is not None
 
     async def _is_visible(self, user: str) -> bool | None:
         """Tell whether what is inside may be seen: by the session, or by the key or token, whichever is asked with."""
@@ -221,7 +244,9 @@ class UpstreamSession:
             return True
         if response.status_code == 403:
             return False
-        return None if response.status_code == 404 else _raised(response)
+        if response.status_code == 404:
+            return None
+        raise unreadable(response)
 
     async def _entered(self, user: str) -> bool:
         """Say whether there is such a user; Forbidden where the inventory is closed."""
@@ -235,7 +260,7 @@ class UpstreamSession:
         return await each(refs, self._owner)
 
     async def _owner(self, ref: OwnerRef) -> InventoryOwner | None:
-        if await self._can_view(ref.owner) is None:
+        if not await self._is_there(ref.owner):
             return None
         owner = InventoryOwner(provider=ProviderKey.ROBLOX, key=ref.owner)
         owner.name = None
@@ -268,22 +293,22 @@ class UpstreamSession:
         if response.is_success:
             return wire.parse_user(decoded(response))
         if response.status_code == 404:
-            return None if await self._can_view(user) is None else wire.parse_user({"id": user})
+            return wire.parse_user({"id": user}) if await self._is_there(user) else None
         raise unreadable(response)
 
     async def _own_credential(self) -> RobloxCredential:
-        part = next((part for part in (KEY, TOKEN, COOKIE) if self._credential.part(part) is not None), COOKIE)
+        part = next((part for part in (COOKIE, KEY, TOKEN) if self._credential.part(part) is not None), COOKIE)
         # What it may do, the service judges.
         return RobloxCredential(name="", part=part, owner=await self.identity("me"), scopes=[READ])
 
     # --- lists of the cloud -------------------------------------------------------------------------------------------
 
-    async def _cloud(self, owner: OwnerRef, text: str, window: Window | None) -> _Listed:
-        """Read a list of the cloud; with a window, only as far as that goes, if it comes in natural order."""
+    async def _cloud(self, owner: OwnerRef, text: str, part: _Part | None = None) -> _Listed:
+        """Read a list of the cloud; of a part, only as far as that goes, if it comes in natural order."""
         if not self._has_cloud:
             raise Unauthenticated("An API key or an access token of Roblox is needed to list what is held.")
-        if window is not None and not window.backwards:
-            begun = await self._pages(owner, text, window)
+        if part is not None and not part.window.backwards:
+            begun = await self._pages(owner, text, part)
             if not begun.is_whole or begun.faults or _ascend(begun.items):
                 return begun
         found = await self._lists.load(_List(owner, text))
@@ -293,9 +318,10 @@ class UpstreamSession:
     async def _fetch_list(self, asked: _List) -> _Listed:
         return await self._pages(asked.owner, asked.filter, None)
 
-    async def _pages(self, owner: OwnerRef, text: str, window: Window | None) -> _Listed:
+    async def _pages(self, owner: OwnerRef, text: str, part: _Part | None) -> _Listed:
         """Follow the pages, short and empty ones as well, to the end; a token that comes again would never end."""
         listed = _Listed([])
+        keys: set[str] = set()
         seen: set[str] = set()
         token: str | None = None
         beyond = 0
@@ -304,7 +330,10 @@ class UpstreamSession:
             if response is None:
                 return listed
             page = wire.parse_cloud_page(decoded(response))
-            items = [item for entry in page.entries if (item := wire.parse_item(entry, owner)) is not None]
+            parsed_items = [item for entry in page.entries if (item := wire.parse_item(entry, owner)) is not None]
+            # What comes and goes meanwhile may push an entry onto the next page as well.
+            items = [*{item.key: item for item in parsed_items if item.key not in keys}.values()]
+            keys.update(item.key for item in items)
             self._note(owner, items)
             listed.items += items
             if page.next is None:
@@ -312,9 +341,9 @@ class UpstreamSession:
             if page.next in seen:
                 raise UpstreamInvalid("The service's list gives a page token again, and would never end.")
             seen.add(token := page.next)
-            if window is not None:
-                beyond += sum(window.after is None or item.sort > window.after.sort for item in items)
-                if beyond > window.size and _ascend(listed.items):
+            if part is not None:
+                beyond += sum(map(part.has, items))
+                if beyond > part.window.size and _ascend(listed.items):
                     listed.is_whole = False
                     return listed
         raise UpstreamInvalid(f"The service's list has more than {_MOST_PAGES} pages.")
@@ -337,10 +366,9 @@ class UpstreamSession:
         for item in items:
             if item.definition_key is None:
                 continue
-            self._seen.setdefault(item.definition_key, owner)
+            made = self._learn(owner, item.definition_key, None)
             if isinstance(item, RobloxAsset) and item.asset_type is not None:
                 kind = words.BY_CLOUD_NAME.get(item.inventory_item_asset_type or "")
-                made = self._told.setdefault(item.definition_key, wire.definition(*parsed(item.definition_key)))
                 made.asset_type, made.asset_type_id = item.asset_type, kind and kind.number
 
     # --- lists of v1 --------------------------------------------------------------------------------------------------
@@ -363,29 +391,28 @@ class UpstreamSession:
             seen.add(cursor := page.next)
         raise UpstreamInvalid(f"The service's list has more than {_MOST_PAGES} pages.")
 
-    async def _fetch_sold(self, owner: OwnerRef) -> list[wire.ReadCollectible]:
+    async def _fetch_sold(self, owner: OwnerRef) -> dict[str, wire.ReadCollectible]:
+        """Read what v1 tells of limited copies, by key."""
         path = ("v1", "users", owner.owner, "assets", "collectibles")
         rows = await self._rows(INVENTORY, path, limit=_PAGE, sortOrder="Asc")
         read = [wire.parse_collectible(row, owner) for row in rows]
         for one in read:
-            key = one.definition.key
-            self._seen.setdefault(key, owner)
-            self._told.setdefault(key, one.definition).name = one.definition.name
-        return read
+            self._learn(owner, one.definition.key, one.definition.name)
+        return {one.asset.key: one for one in read}
 
     async def _sale(self, owner: OwnerRef, key: str) -> RobloxSale | None:
-        rows = await self._sold.load(owner) or []
-        return next((row.sale for row in rows if row.asset.key == key), None)
+        row = (await self._sold.load(owner) or {}).get(key)
+        return None if row is None else row.sale
 
     async def _collectibles(self, owner: OwnerRef) -> _Listed:
         """Give the limited copies that v1 lists, joined with what the cloud tells of them, where it may be asked."""
-        rows = await self._sold.load(owner) or []
+        rows = [*(await self._sold.load(owner) or {}).values()]
         listed = _Listed([row.asset for row in rows])
         if not self._has_cloud or not rows:
             return listed
         assets = dict.fromkeys(key_of(ASSET, int(row.asset.asset_id)) for row in rows)
         try:
-            found = await self._by_ids(owner, [*assets])
+            found = await _together(self._by_ids(owner, [*assets]))
         except GatewayError as fault:
             listed.faults.append(fault)
             return listed
@@ -394,97 +421,86 @@ class UpstreamSession:
         listed.items = [_joined(row.asset, known.get(row.asset.key)) for row in rows]
         return listed
 
-    async def _by_ids(self, owner: OwnerRef, keys: Sequence[str]) -> _Listed:
+    def _by_ids(self, owner: OwnerRef, keys: Sequence[str]) -> list[Awaitable[_Listed]]:
         """Read what is held of definitions, or of servers, in batches."""
-        listed = _Listed([])
         batches = [filters.render_ids(keys[at : at + _BATCH]) for at in range(0, len(keys), _BATCH)]
-        for part in await asyncio.gather(*(self._cloud(owner, text, None) for text in batches)):
-            listed.add(part)
-        return listed
+        return [self._cloud(owner, text) for text in batches]
 
     async def _places(self, owner: OwnerRef, tab: str) -> _Listed:
         path = ("v1", "users", owner.owner, "places", "inventory")
         rows = await self._rows(INVENTORY, path, placesTab=tab, itemsPerPage=_PAGE)
         places: list[Item] = [wire.parse_place(row, owner, tab) for row in rows]
         for place in places:
-            key = key_of(ASSET, parsed(place.key).number)
-            self._seen.setdefault(key, owner)
-            self._told.setdefault(key, wire.definition(*parsed(key))).name = place.name
+            self._learn(owner, key_of(ASSET, parsed(place.key).number), place.name)
         return _Listed(places)
 
-    async def _owned(self, owner: OwnerRef, key: str) -> list[Item]:
+    async def _owned(self, owner: OwnerRef, key: str) -> _Listed:
         """Ask v1 for every copy of a definition that is held; nothing where there is no such definition."""
         rows = await self._copies(owner, key) or []
         read = [wire.parse_owned(row) for row in rows]
         items = [item for one in read if (item := wire.owned_item(one, owner, self._told.get(key))) is not None]
         self._note(owner, items)
-        return items
+        return _Listed(items)
 
     async def _copies(self, owner: OwnerRef, key: str) -> list[Any] | None:
-        """Ask v1 what is held of a definition; None where there is no such definition, or user."""
+        """Ask v1 what is held of a definition; None where there is no such definition."""
         kind, number = parsed(key)
         try:
             rows = await self._rows(INVENTORY, ("v1", "users", owner.owner, "items", _WORDS[kind], number))
-        except NotFound:
+        except NotFound as missing:
+            if missing.provider_code != str(rules.MISSING[kind][0]):
+                # It is the user that there is not.
+                raise
             return None
-        made = self._told.setdefault(key, wire.definition(kind, number))
+        self._learn(owner, key, None)
         for row in rows:
-            made.name = wire.parse_owned(row).name or made.name
+            self._learn(owner, key, wire.parse_owned(row).name)
         return rows
+
+    def _learn(self, owner: OwnerRef, key: str, name: str | None) -> RobloxDefinition:
+        """Note in whose inventory a definition was seen, and its name, where that is told."""
+        self._seen.setdefault(key, owner)
+        made = self._told.setdefault(key, wire.definition(*parsed(key)))
+        made.name = name or made.name
+        return made
 
     # --- items --------------------------------------------------------------------------------------------------------
 
-    async def _held(self, owner: OwnerRef, wanted: ItemFilter, window: Window | None) -> _Listed:
+    async def _held(self, owner: OwnerRef, wanted: ItemFilter, window: Window | None = None) -> _Listed:
         """Read what a filter may let pass, from those who tell of it."""
         if wanted.definition_keys is not None:
             return await self._held_of(owner, wanted.definition_keys)
         shelves = wanted.shelves if wanted.shelves is not None else rules.listed(wanted)
-        if wanted.is_collectible and wanted.shelves is None:
+        is_all = wanted.shelves is None or {*shelves} >= {*words.CLOUD_ASSETS}
+        if wanted.is_collectible and wanted.kinds is None and is_all:
             return await self._collectibles(owner)
+        part = None if window is None else _Part(wanted, window)
         parts: list[Awaitable[_Listed]] = []
+        named = wanted.kinds is not None or wanted.shelves is not None
+        if named and SERVER in shelves and len(shelves) > 1:
+            # Else who may not see private servers would be refused all else.
+            parts.append(self._cloud(owner, filters.render_shelves([SERVER]) or "", part))
+            shelves = tuple(shelf for shelf in shelves if shelf != SERVER)
         if (text := filters.render_shelves(shelves)) is not None:
-            parts.append(self._cloud(owner, text, window))
+            parts.append(self._cloud(owner, text, part))
+        elif not await self._entered(owner.owner):
+            raise NotFound("Roblox knows of no such user.")
         parts += [self._places(owner, tab) for tab in words.TABS if words.place_shelf(tab) in shelves]
         if any(shelf in words.BUNDLES for shelf in shelves):
             parts.append(_unlisted())
-        listed = _Listed([])
-        if not parts:
-            return listed
-        faults: list[GatewayError] = []
-        for part in await asyncio.gather(*parts, return_exceptions=True):
-            if isinstance(part, GatewayError):
-                faults.append(part)
-            elif isinstance(part, BaseException):
-                raise part
-            else:
-                listed.add(part)
-        if len(faults) == len(parts):
-            raise faults[0]
-        listed.faults += faults
-        return listed
+        return await _together(parts)
 
     async def _held_of(self, owner: OwnerRef, keys: Sequence[str]) -> _Listed:
         """Read what is held of definitions: bundles by v1, others by the cloud, or by v1 where that is closed."""
         unique = [key for key in dict.fromkeys(keys) if _is_definition(key)]
         asked = [key for key in unique if not self._has_cloud or parsed(key).kind == BUNDLE]
-        listed = _Listed([])
-        if rest := [key for key in unique if key not in asked]:
-            listed.add(await self._by_ids(owner, rest))
-        elif not await self._entered(owner.owner):
-            return listed
-        found = await each(asked, lambda key: self._owned(owner, key))
-        for part in found.values():
-            if isinstance(part, GatewayError):
-                listed.faults.append(part)
-            else:
-                listed.items += part or []
-        return listed
+        rest = [key for key in unique if key not in asked]
+        if not rest and not await self._entered(owner.owner):
+            raise NotFound("Roblox knows of no such user.")
+        return await _together([*self._by_ids(owner, rest), *(self._owned(owner, key) for key in asked)])
 
-    async def _joined_names(
-        self, owner: OwnerRef, items: Sequence[Item], needed: Sequence[DefinitionRef]
-    ) -> Definitions:
+    async def _joined_names(self, owner: OwnerRef, needed: Sequence[DefinitionRef]) -> Definitions:
         """Read the definitions that a filter or an order needs: each is a question to v1."""
-        del items
         if len(needed) > _MOST_NAMES:
             raise LimitExceeded(f"Names are joined for at most {_MOST_NAMES} things; these are {len(needed)}.")
         for ref in needed:
@@ -497,7 +513,7 @@ class UpstreamSession:
         listed = await self._held(owner, wanted, arguments.window if simple else None)
         # The kind is the item's own.
         needed = [] if simple else definitions_needed(listed.items, wanted, arguments.order)
-        known = await self._joined_names(owner, listed.items, needed)
+        known = await self._joined_names(owner, needed)
         part = list_items(listed.items, replace(arguments, filter=wanted), known)
         if not listed.is_whole:
             part.total, part.has_next = None, True
@@ -542,6 +558,8 @@ class UpstreamSession:
         owner = OwnerRef(ref.provider, ref.owner)
         kind = parsed(ref.key).kind
         try:
+            if kind == PLACE and not await self._entered(ref.owner):
+                return None
             if kind == PLACE:
                 mirror = ref.key.partition("/")[2]
                 shown = (mirror,) if mirror else words.TABS[:2]
@@ -551,14 +569,15 @@ class UpstreamSession:
                 found = [item for part in parts for item in part.items]
             else:
                 listed = await (
-                    self._cloud(owner, filters.render_shelves(words.CLOUD_ASSETS) or "", None)
+                    self._cloud(owner, filters.render_shelves(words.CLOUD_ASSETS) or "")
                     if kind == ASSET
                     else self._held_of(owner, [ref.key])
                     if _is_definition(ref.key)
-                    else self._by_ids(owner, [ref.key])
+                    else _together(self._by_ids(owner, [ref.key]))
                 )
                 found, faults = listed.items, listed.faults
-        except NotFound:
+        except (NotFound, Forbidden):
+            # What is not the caller's to know of is not there.
             return None
         item = next((item for item in found if item.key == ref.key), None)
         if item is None and faults and not isinstance(faults[0], Forbidden):
@@ -575,11 +594,11 @@ class UpstreamSession:
         arguments = cast("TotalArguments", asked.arguments)
         wanted = arguments.filter or NO_FILTER
         try:
-            listed = await self._held(owner, wanted, None)
+            listed = await self._held(owner, wanted)
         except NotFound:
             return None
         needed = definitions_needed(listed.items, wanted, ItemOrder.NATURAL) if wanted.text or wanted.rarities else []
-        known = await self._joined_names(owner, listed.items, needed)
+        known = await self._joined_names(owner, needed)
         problems = [problem(fault, ProviderKey.ROBLOX, owner=owner.owner) for fault in listed.faults]
         return DefinitionConnection.of(total_up(listed.items, wanted, arguments.window, known), problems)
 
@@ -589,7 +608,7 @@ class UpstreamSession:
 
     async def _count(self, asked: Asked) -> int:
         arguments = cast("ItemArguments", asked.arguments)
-        listed = await self._held(cast("OwnerRef", asked.ref), arguments.passing, None)
+        listed = await self._held(cast("OwnerRef", asked.ref), arguments.passing)
         if listed.faults:
             raise listed.faults[0]
         return sum(passes(item, arguments.passing, None) for item in listed.items)
@@ -604,7 +623,7 @@ class UpstreamSession:
         response = await self._get(address(INVENTORY, *path))
         if response.is_success:
             return wire.parse_flag(decoded(response))
-        if fault_of(response).code == "1":
+        if fault_of(response) == "1":
             return None
         raise _refusal(response, kind)
 
@@ -615,7 +634,7 @@ class UpstreamSession:
         response = await self._get(address(INVENTORY, "v1", "users", user, "categories", *tail))
         if response.is_success:
             return wire.parse_categories(decoded(response))
-        if fault_of(response).code == "1" or response.status_code == 404:
+        if fault_of(response) == "1" or response.status_code == 404:
             return None
         raise unreadable(response)
 
@@ -640,8 +659,14 @@ class UpstreamSession:
         return None if forest is None else forest.get(ref.key)
 
     async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
-        """Give containers."""
-        return await each(refs, self._container)
+        """Give containers; those of a closed inventory are not the caller's to know of."""
+        return await each(refs, self._known_container)
+
+    async def _known_container(self, ref: ContainerRef) -> Container | None:
+        try:
+            return await self._container(ref)
+        except Forbidden:
+            return None
 
     async def containers_by_owner(self, asked: Sequence[Asked]) -> Results[Asked, ContainerConnection]:
         """List the collection, or the categories."""
@@ -721,7 +746,7 @@ class UpstreamSession:
         if not response.is_success:
             raise unreadable(response)
         members = wire.parse_assets(decoded(response))
-        return RobloxMembers(definitions=[wire.definition(ASSET, member) for member in members])
+        return RobloxMembers(numbers=members, definitions=[wire.definition(ASSET, member) for member in members])
 
     # --- writes -------------------------------------------------------------------------------------------------------
 
@@ -741,13 +766,18 @@ class UpstreamSession:
         faults: list[Refusal] = []
         done: list[str] = []
         for place, key in enumerate(keys):
-            kind, number = parsed(key)
-            at = address(INVENTORY, "v1", "collections", "items", _WORDS[kind], number)
-            response = await self._service.write(method, at, self._credential)
-            if response.is_success:
-                done.append(key)
+            try:
+                await self._change(method, key, place)
+            except Refusal as fault:
+                faults.append(fault)
+            except GatewayError as failure:
+                if not done:
+                    raise
+                # What was done is told, with what was not, or is not known to have been.
+                faults += _stopped(failure, place, len(keys))
+                break
             else:
-                faults.append(_refused(response, place))
+                done.append(key)
         if not done:
             refuse(faults)
         container = rules.collection(owner)
@@ -757,6 +787,13 @@ class UpstreamSession:
         )
         node_id = encode_id(CONTAINER, ContainerRef(*owner, COLLECTION))
         return Written(changes=rules.change_set(updated=[node_id]), shown=shown, refused=faults)
+
+    async def _change(self, method: str, key: str, place: int) -> None:
+        kind, number = parsed(key)
+        at = address(INVENTORY, "v1", "collections", "items", _WORDS[kind], number)
+        response = await self._service.write(method, at, self._credential)
+        if not response.is_success:
+            raise _refused(response, place)
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
@@ -783,13 +820,9 @@ def _is_definition(key: str) -> bool:
 # --- what is read -----------------------------------------------------------------------------------------------------
 
 
-def _raised(response: httpx.Response) -> bool:
-    raise unreadable(response)
-
-
 def _refusal(response: httpx.Response, kind: str | None = None) -> GatewayError:
     """Make the error of a read that was refused: hidden, unknown, or a call that was not understood."""
-    code = fault_of(response).code
+    code = fault_of(response)
     if response.status_code == 403:
         return Forbidden(rules.HIDDEN, provider_code=code)
     missing = {str(number): text for number, text in rules.MISSING.values()}
@@ -800,15 +833,39 @@ def _refusal(response: httpx.Response, kind: str | None = None) -> GatewayError:
     return unreadable(response)
 
 
-def _refused(response: httpx.Response, place: int) -> Refusal:
+def _refused(response: httpx.Response, place: int) -> GatewayError:
     """Make the error of an entry of a write that was refused; the service's own code decides."""
-    code = fault_of(response).code or ""
+    code = fault_of(response) or ""
     if code.isdecimal() and int(code) in rules.REFUSALS:
         return rules.refusal(int(code), place)
     error = unreadable(response)
-    if isinstance(error, Refusal):
-        return error.at("definitionKeys", str(place))
-    raise error
+    return error.at("definitionKeys", str(place)) if isinstance(error, Refusal) else error
+
+
+def _stopped(failure: GatewayError, place: int, count: int) -> Iterator[Refusal]:
+    """Make the errors of the entries of a write from the one on that failed; nothing after it was tried."""
+    lost = isinstance(failure, OutcomeUnknown)
+    words_ = "It is not known whether this was done." if lost else failure.message
+    yield Conflict(words_, provider_code=failure.provider_code, retryable=not lost).at("definitionKeys", str(place))
+    for later in range(place + 1, count):
+        yield Conflict("This was not tried.", retryable=True).at("definitionKeys", str(later))
+
+
+async def _together(parts: Sequence[Awaitable[_Listed]]) -> _Listed:
+    """Join lists that are read at once; one that fails leaves the others, unless all do."""
+    listed = _Listed([])
+    faults: list[GatewayError] = []
+    for part in await asyncio.gather(*parts, return_exceptions=True):
+        if isinstance(part, GatewayError):
+            faults.append(part)
+        elif isinstance(part, BaseException):
+            raise part
+        else:
+            listed.add(part)
+    if faults and len(faults) == len(parts):
+        raise faults[0]
+    listed.faults += faults
+    return listed
 
 
 async def _unlisted() -> _Listed:
@@ -824,9 +881,7 @@ def _joined(row: RobloxAsset, found: Item | None) -> Item:
     """Join a copy that v1 lists with what the cloud tells of it."""
     if not isinstance(found, RobloxAsset):
         return row
-    if found.collectible is None:
-        found.collectible = row.collectible
-    return found
+    return found if found.collectible is not None else replace(found, collectible=row.collectible)
 
 
 def _contents_of(container: Container) -> Contents:

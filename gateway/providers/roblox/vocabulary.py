@@ -78,10 +78,20 @@ COLLECTIBLE_HERE = frozenset(
 """The numbers of the types that a collection takes: every avatar type and gear."""
 
 
+def _number(text: str) -> int | None:
+    """Read a number; one that is too long for any is past all of them."""
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text) if len(text) <= _LONGEST_NUMBER else 10**_LONGEST_NUMBER
+
+
+_LONGEST_NUMBER = 18
+
+
 def asset_type(text: str) -> AssetType | None:
     """Find an asset type by its number, or by its name on the web without regard to case."""
-    if text.isascii() and text.isdecimal():
-        return BY_NUMBER.get(int(text[:9]))
+    if (number := _number(text)) is not None:
+        return BY_NUMBER.get(number)
     return BY_NAME.get(text.lower())
 
 
@@ -169,8 +179,7 @@ LEVELS = (
 
 def item_type(text: str) -> str | None:
     """Find an item type by its number, or by its name without regard to case."""
-    if text.isascii() and text.isdecimal():
-        number = int(text[:9])
+    if (number := _number(text)) is not None:
         return ITEM_TYPES[number] if number < len(ITEM_TYPES) else None
     return next((name for name in ITEM_TYPES if name.lower() == text.lower()), None)
 
@@ -179,8 +188,8 @@ def tab(text: str) -> str | None:
     """Find a tab of places by its number, or by its name without regard to case; "" for one that is always empty."""
     if text in ("4", "5"):
         return ""
-    if text.isascii() and text.isdecimal():
-        return TABS[int(text[:9])] if int(text[:9]) < len(TABS) else None
+    if (number := _number(text)) is not None:
+        return TABS[number] if number < len(TABS) else None
     return next((name for name in TABS if name.lower() == text.lower()), None)
 
 

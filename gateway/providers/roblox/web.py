@@ -26,11 +26,12 @@ from gateway.providers.roblox import rules, wire
 from gateway.providers.roblox import vocabulary as words
 from gateway.providers.roblox.cursors import Signer
 from gateway.providers.roblox.dialect import Answer, Dialect, Refused, definitions, is_user, name_of, one
-from gateway.providers.roblox.keys import ASSET, CATEGORIES, FAVORITES, LONGEST, PROVIDER, key_of
+from gateway.providers.roblox.keys import ASSET, CATEGORIES, FAVORITES, LONGEST, MEMBERS, PROVIDER, key_of, parsed
 from gateway.providers.roblox.manifest import COOKIE
 from gateway.providers.roblox.types import (
     RobloxAsset,
     RobloxCategories,
+    RobloxMembers,
     RobloxPlace,
     RobloxSale,
     RobloxUser,
@@ -38,7 +39,7 @@ from gateway.providers.roblox.types import (
 
 SIZES = (10, 25, 50, 100)
 _COOKIE_NAME = ".ROBLOSECURITY"
-_NUMBER = re.compile(r"[0-9]{1,19}\Z")
+_NUMBER = re.compile(r"-?[0-9]{1,19}\Z")
 _TOKEN_HEADER = "x-csrf-token"  # noqa: S105 -- a header's name
 
 Handler = Callable[["Call"], Awaitable[Answer]]
@@ -245,7 +246,7 @@ class Web:
         """`GET /v1/users/{userId}/items/{itemType}/{itemTargetId}`: every copy, by its number."""
         item_type, key, name = await _target(call)
         found = await _copies(call, call.user, key)
-        number = int(call.parts["target"])
+        number = _number(call.parts["target"])
         rows = [
             wire.render_owned(item_type, number, name, int(item.instance_id) if isinstance(item, RobloxAsset) else None)
             for item in found
@@ -322,6 +323,8 @@ class Web:
 
         def token(mark: str, end: tuple[bool, str | None]) -> str | None:
             goes_on, at = end
+            # From a page that has become empty it goes on, or back, from where it was asked for.
+            at = at or place
             return signer.cursor(f"{mark}{at}", bound, now=now) if goes_on and at is not None else None
 
         return _Page(items, token("<", ends[0]), token(">", ends[1]))
@@ -361,10 +364,10 @@ class Web:
         if text == ":packageId":
             text = call.query("packageID") or call.query("packageId") or ""
         key = key_of(ASSET, _number(text))
-        known = (await definitions(call.session, [key])).get(key) if int(text) else None
-        if known is None or known.asset_type_id != words.PACKAGE_TYPE:
+        found = await one(call.session.facts_by_key, FactRef(PROVIDER, "", MEMBERS, key))
+        if not isinstance(found, RobloxMembers):
             raise _not_found()
-        return Answer({"assetIds": known.member_ids or []})
+        return Answer({"assetIds": found.numbers})
 
     # --- the collection -----------------------------------------------------------------------------------------------
 
@@ -381,6 +384,8 @@ class Web:
             await call.session.write(verb, OwnerRef(PROVIDER, call.caller or ""), given)
         except Refusal as refusal:
             code = int(refusal.provider_code or 0)
+            if isinstance(refusal, NotFound) and not code:
+                code = await _of_nobody(call, verb, given.definition_keys[0])
             if code not in rules.REFUSALS:
                 raise
             raise _error(400 if code in (1, 2, 3) else 403, code, rules.REFUSALS[code][1]) from None
@@ -390,8 +395,7 @@ class Web:
 
     async def _inventory(self, call: Call) -> Answer:
         """`GET /v2/users/{userId}/inventory`: assets of some types."""
-        found = [one_type for text in (call.query("assetTypes") or "").split(",") for one_type in _asset_types(text, 2)]
-        page = await self._assets(call, found)
+        page = await self._assets(call, "inventory", (call.query("assetTypes") or "").split(","))
         names = await definitions(call.session, [item.definition_key or "" for item in page.items])
         rows = [
             {
@@ -406,7 +410,7 @@ class Web:
 
     async def _inventory_of(self, call: Call) -> Answer:
         """`GET /v2/users/{userId}/inventory/{assetTypeId}`: copies of one type, each with its number."""
-        page = await self._assets(call, _asset_types(call.parts["type"], 2))
+        page = await self._assets(call, "inventory-of-type", [call.parts["type"]])
         names = await definitions(call.session, [item.definition_key or "" for item in page.items])
         user = await _user(call.session, call.parts["user"])
         owner = {
@@ -417,21 +421,23 @@ class Web:
         rows = [_render_copy(item, name_of(item, names), owner) for item in page.items]
         return Answer(wire.render_page(rows, page.previous, page.following))
 
-    async def _assets(self, call: Call, types: Sequence[words.AssetType]) -> _Page:
+    async def _assets(self, call: Call, name: str, wanted: Sequence[str]) -> _Page:
         if not await is_user(call.session, call.parts["user"]):
             raise _error(400, 1, "Invalid user Id.")
+        types = [found for text in wanted for found in _asset_types(text, 2)]
         if any(found.number in (words.BADGE_TYPE, words.PASS_TYPE) for found in types):
             raise _error(400, 2, "Invalid asset type Id.")
         if not await one(call.session.visibility_by_owner, call.user):
             raise _error(403, 4, "You are not authorized to view this user's inventory.")
         shelves = tuple(map(_shelf, types))
-        return await self._page(call, "inventory", ItemFilter(shelves=shelves), RobloxAsset)
+        return await self._page(call, name, ItemFilter(shelves=shelves), RobloxAsset)
 
     async def _give_up(self, call: Call) -> Answer:
         """`DELETE /v2/inventory/asset/{assetId}`: give up every copy of an asset."""
         owner = OwnerRef(PROVIDER, call.caller or "")
-        key = key_of(ASSET, int(call.parts["target"]))
-        if not int(call.parts["target"]) or not await definitions(call.session, [key]):
+        number = _number(call.parts["target"])
+        key = key_of(ASSET, number)
+        if not number or not await definitions(call.session, [key]):
             raise _error(404, 1, "The item does not exist.")
         copies = await _copies(call, owner, key)
         if not copies:
@@ -468,17 +474,16 @@ def _cookie(request: Request) -> str | None:
 
 
 def _number(text: str) -> int:
-    """Read an id of the path; what is none is no such path."""
-    if not _NUMBER.match(text) or int(text) > LONGEST:
+    """Read an id of the path; what is no whole number of 64 bits is no such path. One below 1 is nobody's: 0."""
+    if not _NUMBER.match(text) or not -LONGEST <= int(text) <= LONGEST:
         raise _not_found()
-    return int(text)
+    return max(int(text), 0)
 
 
 async def _known(call: Call) -> None:
     """Refuse a user that there is not; what is no number is no such path."""
     text = call.parts["user"]
-    if not re.fullmatch(r"-?[0-9]{1,19}", text):
-        raise _not_found()
+    _number(text)
     if not await is_user(call.session, text):
         raise _no_user()
 
@@ -508,11 +513,18 @@ def _collected(call: Call) -> str:
         raise _error(400, 1, rules.REFUSALS[1][1])
     if item_type not in ("Asset", "Bundle"):
         raise _error(403, 6, rules.REFUSALS[6][1])
-    number = int(call.parts["target"])
+    number = _number(call.parts["target"])
     if number == 0:
         code = 2 if item_type == "Asset" else 3
         raise _error(400, code, rules.REFUSALS[code][1])
     return key_of(words.ITEM_KINDS[item_type], number)
+
+
+async def _of_nobody(call: Call, verb: Capability, key: str) -> int:
+    """Give the code for a user of whom nothing is known: one who owns nothing, and shows nothing."""
+    if not await definitions(call.session, [key]):
+        return 2 if parsed(key).kind == ASSET else 3
+    return 4 if verb is Capability.ADD_TO_COLLECTION else 8
 
 
 def _owner_input(call: Call) -> OwnerInput:

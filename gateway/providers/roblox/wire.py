@@ -9,7 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
 from gateway.model.collectible import SALE, Collectible
@@ -124,8 +124,9 @@ def parse_time(value: object, place: str) -> datetime | None:
         raise _wrong(place, "a moment")
     whole, fraction, zone = found.groups()
     try:
-        return datetime.fromisoformat(f"{whole}.{(fraction or '0')[:6].ljust(6, '0')}{zone.upper()}")
-    except ValueError:
+        moment = datetime.fromisoformat(f"{whole}.{(fraction or '0')[:6].ljust(6, '0')}{zone.upper()}")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _wrong(place, "a moment") from None
 
 
@@ -194,7 +195,8 @@ def parse_item(payload: object, owner: OwnerRef) -> Item | None:
         found = badge(owner, _id(details.get("badgeId"), "badgeId"), added)
     elif document.get("gamePassDetails") is not None:
         details = _object(document["gamePassDetails"], "gamePassDetails")
-        found = game_pass(owner, _id(details.get("gamePassId"), "gamePassId"), added)
+        # Of passes the service tells no time.
+        found = game_pass(owner, _id(details.get("gamePassId"), "gamePassId"))
     elif document.get("privateServerDetails") is not None:
         details = _object(document["privateServerDetails"], "privateServerDetails")
         found = server(owner, _id(details.get("privateServerId"), "privateServerId"), added)
@@ -286,23 +288,40 @@ def asset(
     )
 
 
+def typed(item: RobloxAsset, number: int | None) -> None:
+    """Give a copy of which only v1 has told the type of its asset, by its number."""
+    kind = words.BY_NUMBER.get(number or 0)
+    if kind is None:
+        return
+    item.asset_type, item.inventory_item_asset_type = kind.name, kind.cloud
+    item.container_key = words.asset_shelf(kind.number, kind.cloud)
+    item.sort = sort_text(words.RANKS[item.container_key], item.acquired_at, int(item.instance_id))
+
+
+def bundled(item: RobloxBundle, number: int | None) -> None:
+    """Give a bundle its type, by its number."""
+    item.bundle_type = words.BUNDLE_TYPES.get(number or 0)
+    item.container_key = words.bundle_shelf(number)
+    item.sort = sort_text(words.RANKS[item.container_key], item.acquired_at, int(item.bundle_id))
+
+
 def badge(owner: OwnerRef, number: int, added: datetime | None = None) -> RobloxBadge:
     """Make a badge."""
     return RobloxBadge(badge_id=BigInt(number), **_single(owner, BADGE, "Badge", BADGE, number, added))
 
 
-def game_pass(owner: OwnerRef, number: int, added: datetime | None = None) -> RobloxGamePass:
+def game_pass(owner: OwnerRef, number: int) -> RobloxGamePass:
     """Make a game pass."""
-    return RobloxGamePass(game_pass_id=BigInt(number), **_single(owner, PASS, "GamePass", PASS, number, added))
+    return RobloxGamePass(game_pass_id=BigInt(number), **_single(owner, PASS, "GamePass", PASS, number, None))
 
 
 def bundle(owner: OwnerRef, number: int, bundle_type: int | None) -> RobloxBundle:
     """Make a bundle."""
-    known = words.BUNDLE_TYPES.get(bundle_type or 0)
-    shelf = words.bundle_shelf(bundle_type)
-    return RobloxBundle(
-        bundle_id=BigInt(number), bundle_type=known, **_single(owner, BUNDLE, "Bundle", shelf, number, None)
-    )
+    shelf = words.bundle_shelf(None)
+    made = RobloxBundle(bundle_id=BigInt(number), **_single(owner, BUNDLE, "Bundle", shelf, number, None))
+    if bundle_type is not None:
+        bundled(made, bundle_type)
+    return made
 
 
 def server(owner: OwnerRef, number: int, added: datetime | None = None) -> RobloxPrivateServer:
@@ -348,8 +367,7 @@ def render_item(item: Listed, *, whole: bool = False) -> dict[str, Any]:
             written["gamePassDetails"] = {"gamePassId": str(item.game_pass_id)}
         case RobloxPrivateServer():
             written["privateServerDetails"] = {"privateServerId": str(item.private_server_id)}
-    # Of passes the service tells no time.
-    if item.acquired_at is not None and not isinstance(item, RobloxGamePass):
+    if item.acquired_at is not None:
         written["addTime"] = render_time(item.acquired_at)
     return merged(written, item.extra) if whole else written
 
@@ -688,8 +706,9 @@ def parse_definition(payload: object) -> RobloxDefinition:
         raise _wrong("itemType", "an item type")
     made = definition(kind, _id(row.get("id"), "id"), _text(row.get("name"), "name"))
     if kind == ASSET and row.get("assetType") is not None:
-        found = words.asset_type(str(row["assetType"]))
-        made.asset_type = found.name if found else str(row["assetType"])
+        told = _word(row["assetType"], "assetType", {})
+        found = words.asset_type(told)
+        made.asset_type = found.name if found else told
         made.asset_type_id = found.number if found else None
     if kind == BUNDLE and row.get("bundleType") is not None:
         number = row["bundleType"]
@@ -727,9 +746,10 @@ def render_definition(made: RobloxDefinition, *, whole: bool = False) -> dict[st
 
 def parse_entries(payload: object) -> RobloxEntries:
     """Read a collection."""
-    return RobloxEntries(
-        number=1, entries=each(_object(payload, "the collection").get("data"), "data", _parse_entry_of_collection)
-    )
+    entries = each(_object(payload, "the collection").get("data"), "data", _parse_entry_of_collection)
+    if len({entry.key for entry in entries}) < len(entries):
+        raise _wrong("data", "a list of things that are each named once")
+    return RobloxEntries(number=1, entries=entries)
 
 
 def _parse_entry_of_collection(value: object, place: str) -> RobloxEntry:
@@ -766,23 +786,14 @@ def parse_introspection(payload: object) -> int:
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
-class Fault(NamedTuple):
-    """What an error answer tells: the service's number or name of it, and its message."""
-
-    code: str | None
-    message: str | None
-
-
-def parse_fault(payload: object) -> Fault:
-    """Read an error in any of the service's envelopes; nothing where it is none of them."""
+def parse_fault(payload: object) -> str | None:
+    """Read the service's number or name of an error, in any of its envelopes; None where it is none of them."""
     if not isinstance(payload, dict):
-        return Fault(None, None)
+        return None
     document = cast("Document", payload)
     errors = document.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        first = cast("Document", errors[0])
-        code, message = first.get("code"), first.get("message")
+        code = cast("Document", errors[0]).get("code")
     else:
-        code, message = document.get("code"), document.get("message") or document.get("title")
-    known = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else None
-    return Fault(known, message if isinstance(message, str) else None)
+        code = document.get("code")
+    return str(code) if isinstance(code, int | str) and not isinstance(code, bool) else None

@@ -199,3 +199,99 @@ async def test_a_users_own_categories_are_what_the_views_are(dialects: Dialects)
         ("favorites", [{"key": "favorites:Hats"}, {"key": "favorites:Hats/Old%2FNew"}]),
     ]
     assert inventory["container"] == {"name": "Old/New", "items": {"totalCount": 3}, "parent": {"key": "view:Hats"}}
+
+
+async def test_pages_that_are_imported_one_after_the_other_are_all_kept() -> None:
+    """Neither by word nor by shape is a page a whole list, though the last one has no next."""
+    rows = DEMO[CLOUD]["inventoryItems"]
+    pages = [(rows[:9], "a"), (rows[9:], "")]
+    for kind in (None, "inventory-items"):
+        async with local(PROVIDER, "sqlite://", documents={"/v1/users/42": DEMO["/v1/users/42"]}) as asked:
+            for items, token in pages:
+                document = {"inventoryItems": items, "nextPageToken": token}
+                await asked.gateway.store.import_records("roblox", archive.parse_record(kind, document, "42"))
+            assert len((await exported(asked))[CLOUD]["inventoryItems"]) == len(rows)
+            for places in ([1, 2], [3]):
+                page = {"data": [{"placeId": number, "universeId": 1, "name": "x"} for number in places]}
+                await asked.gateway.store.import_records("roblox", archive.parse_record("places", page, "42"))
+            assert len((await exported(asked))["/v1/users/42/places/inventory?placesTab=Created"]["data"]) == 3
+
+
+async def test_copies_that_only_v1_tells_of_get_their_type_from_the_catalogue() -> None:
+    documents = {path: DEMO[path] for path in ("/v1/definitions", COLLECTIBLES, "/v1/users/42/items/Bundle/12")}
+    async with local(PROVIDER, "sqlite://", documents=documents) as asked:
+        answer = await asked.ask(
+            """{ inventory(owner: { provider: ROBLOX, key: "42" }) {
+              hats: container(key: "view:Accessories/Head") { items { nodes { key } } }
+              parts: container(key: "view:Bundles/Body Parts") { items { nodes { key } } }
+              items { nodes { ... on RobloxAsset { key assetType inventoryItemAssetType } } } } }"""
+        )
+        inventory = answer.whole()["inventory"]
+        assert [node["key"] for node in inventory["hats"]["items"]["nodes"]] == ["asset:5001", "asset:5002"]
+        assert inventory["parts"]["items"]["nodes"] == [{"key": "bundle:12"}]
+        assert [node["assetType"] for node in inventory["items"]["nodes"]] == ["Hat", "Hat", "Face", "BackAccessory"]
+
+
+async def test_a_collection_that_is_imported_anew_has_another_version(dialects: Dialects) -> None:
+    async def version() -> str:
+        answer = await dialects.asked.ask(
+            '{ inventory(owner: { provider: ROBLOX, key: "42" }) { container(key: "collection") { version } } }'
+        )
+        return answer.whole()["inventory"]["container"]["version"]
+
+    path = "/v1/users/42/collections/items"
+    before = await version()
+    await dialects.seed({path: DEMO[path]})
+    assert await version() == before
+    await dialects.seed({path: {"data": [{"id": 7101, "type": "Asset"}]}})
+    after = await version()
+    assert after != before
+    await dialects.seed({path: {"data": []}})
+    assert await version() not in (before, after)
+
+
+def nested(depth: int) -> Any:
+    found: Any = 1
+    for _ in range(depth):
+        found = {"a": found}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        (CLOUD, {"inventoryItems": [{"badgeDetails": {"badgeId": "1"}, "addTime": "0001-01-01T00:00:00+01:00"}]}),
+        (CLOUD, {"inventoryItems": [{"badgeDetails": {"badgeId": "1"}, "addTime": "9999-12-31T23:59:59-01:00"}]}),
+        (CLOUD, {"inventoryItems": [{"badgeDetails": {"badgeId": "1"}, "more": nested(400)}]}),
+        ("/v1/users/42", {"id": 42, "name": "m", "displayName": "M", "more": nested(400)}),
+        (f"/v1/packages/{'9' * 5_000}/assets", {"assetIds": []}),
+        ("/v1/packages/0/assets", {"assetIds": []}),
+        (f"/v1/packages/{2**63}/assets", {"assetIds": []}),
+        ("package", {"assetIds": []}),
+        ("definitions", [{"id": 1, "itemType": "Asset", "name": "x", "assetType": nested(900)}]),
+        ("definitions", [{"id": 1, "itemType": "Asset", "name": "x", "assetType": {"a": 1}}]),
+        ("/v1/users/42/collections/items", {"data": [{"id": 1, "type": "Asset"}] * 2}),
+    ],
+    ids=range(11),
+)
+def test_a_hostile_document_is_refused_and_breaks_nothing(kind: str, payload: Any) -> None:
+    with pytest.raises(InvalidInput):
+        parse(kind, payload)
+
+
+async def test_categories_with_names_that_are_no_keys_are_found_all_the_same(dialects: Dialects) -> None:
+    names = ["", "Hats", "Hats", "\u0001bell", "x" * 300, "100%"]
+    groups: list[dict[str, Any]] = [
+        {"name": name, "displayName": name, "categoryType": "x", "items": []} for name in names
+    ]
+    await dialects.seed({"/v1/users/42/categories": {"categories": groups}})
+    answer = await dialects.asked.ask(
+        '{ inventory(owner: { provider: ROBLOX, key: "42" }) { containers(kind: VIEW) { nodes { id key name } } } }'
+    )
+    nodes = [node for node in answer.whole()["inventory"]["containers"]["nodes"] if node["key"] != "favorites"]
+    assert [node["name"] for node in nodes] == names
+    assert len({node["key"] for node in nodes}) == len(names)
+    found = await dialects.asked.ask(
+        "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[node["id"] for node in nodes]
+    )
+    assert [node["id"] for node in found.whole()["nodes"]] == [node["id"] for node in nodes]

@@ -176,14 +176,33 @@ def test_refusals_come_in_the_services_order() -> None:
 # --- what is listed where ---------------------------------------------------------------------------------------------
 
 
+def narrowed(access: Access = OPEN, **wanted: Any) -> tuple[tuple[str, ...], bool]:
+    found, withheld = rules.narrowed(ItemFilter(**wanted), access)
+    assert found.shelves is not None
+    return found.shelves, withheld
+
+
 def test_bundles_and_places_are_listed_only_where_they_are_asked_for() -> None:
-    everything = rules.narrowed(ItemFilter(), OPEN).shelves
-    assert everything == words.HOLDINGS
-    assert rules.narrowed(ItemFilter(kinds=["Place", "Bundle"]), OPEN).shelves == (*words.PLACES, *words.BUNDLES)
-    assert {*words.BUNDLES} <= {*(rules.narrowed(ItemFilter(definition_keys=["bundle:1"]), OPEN).shelves or ())}
-    assert rules.narrowed(ItemFilter(kinds=["Nothing"]), OPEN).shelves == ()
-    closed = Access(is_open=True, hidden=words.OF_CONSENT)
-    assert not {*(rules.narrowed(ItemFilter(), closed).shelves or ())} & words.OF_CONSENT
+    assert narrowed() == (words.HOLDINGS, False)
+    assert narrowed(kinds=["Place", "Bundle"]) == ((*words.PLACES, *words.BUNDLES), False)
+    assert {*words.BUNDLES} <= {*narrowed(definition_keys=["bundle:1"])[0]}
+    assert narrowed(kinds=["Nothing"]) == ((), False)
+
+
+def test_what_is_hidden_is_left_out_in_silence_unless_it_was_named() -> None:
+    others = Access(is_open=True, hidden=words.OF_CONSENT)
+    for wanted, withheld in (
+        ({}, False),
+        ({"kinds": ["Asset"]}, False),
+        ({"kinds": ["Badge"]}, False),
+        ({"kinds": ["PrivateServer"]}, True),
+        ({"kinds": ["Asset", "Place"]}, True),
+        ({"shelves": ("place/MyGames",)}, True),
+        ({"shelves": ("asset/PURCHASED_PLACE", "asset/HAT")}, False),
+    ):
+        shelves, told = narrowed(others, **wanted)
+        assert told is withheld
+        assert not {*shelves} & words.OF_CONSENT
 
 
 def test_a_category_shows_what_its_entries_show() -> None:

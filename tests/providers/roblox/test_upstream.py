@@ -127,6 +127,54 @@ async def test_a_page_of_the_graph_costs_no_more_pages_than_it_needs(stack: Asyn
     assert seen == [f"badge:{number}" for number in range(1, 60)]
 
 
+async def test_a_filter_that_hardly_anything_passes_reads_on(stack: AsyncExitStack) -> None:
+    def limited(number: int) -> dict[str, Any]:
+        details = {"assetId": "1", "inventoryItemAssetType": "HAT", "instanceId": str(number)}
+        return (
+            {"assetDetails": {**details, "collectibleDetails": {"itemId": "i"}}}
+            if number <= 300
+            else {"assetDetails": details}
+        )
+
+    rows = [limited(number) for number in range(1, 312)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        at = int(request.url.params.get("pageToken", "0"))
+        return page(rows[at : at + 100], str(at + 100) if at + 100 < len(rows) else "")
+
+    made = await scripted(stack, answer)
+    selected = "{ nodes { key } totalCount pageInfo { hasNextPage endCursor } }"
+    first = (await made.inventory(f"items(first: 5, filter: {{ isCollectible: false }}) {selected}")).whole()
+    shown = first["inventory"]["items"]
+    assert [node["key"] for node in shown["nodes"]] == [f"asset:{number}" for number in range(301, 306)]
+    assert (shown["totalCount"], shown["pageInfo"]["hasNextPage"]) == (11, True)
+    none = (await made.inventory(f"items(first: 5, filter: {{ minQuantity: 2 }}) {selected}")).whole()
+    assert none["inventory"]["items"]["pageInfo"]["hasNextPage"] is False
+
+
+async def test_what_comes_on_two_pages_is_listed_once(stack: AsyncExitStack) -> None:
+    pages: dict[str | None, tuple[list[Any], str]] = {
+        None: ([badge(1), badge(2)], "a"),
+        "a": ([badge(2), badge(3)], ""),
+    }
+    made = await scripted(stack, lambda request: page(*pages[request.url.params.get("pageToken")]))
+    answer = await made.inventory("items { totalCount nodes { key } } totals { totalCount }")
+    assert keys(answer) == ["badge:1", "badge:2", "badge:3"]
+    assert answer.data["inventory"]["items"]["totalCount"] == answer.data["inventory"]["totals"]["totalCount"] == 3
+
+
+async def test_a_batch_that_fails_leaves_the_others(stack: AsyncExitStack) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        ids = request.url.params["filter"].partition("=")[2].split(",")
+        return httpx.Response(400, json={"code": "X"}) if "60" in ids else page([badge(int(number)) for number in ids])
+
+    made = await scripted(stack, answer)
+    wanted = ", ".join(f'"badge:{number}"' for number in range(1, 121))
+    selected = f"items(filter: {{ definitionKeys: [{wanted}] }}, first: 250) {{ isComplete nodes {{ key }} }}"
+    shown = (await made.inventory(selected)).whole()["inventory"]["items"]
+    assert (shown["isComplete"], len(shown["nodes"])) == (False, 70)
+
+
 async def test_ids_are_asked_for_in_batches(stack: AsyncExitStack) -> None:
     made = await scripted(stack, lambda _: page([]))
     wanted = ", ".join(f'"asset:{number}"' for number in range(1, 121))
@@ -303,6 +351,53 @@ async def test_hidden_empty_and_unknown_are_told_apart(front: Front, dialects: D
     assert [node["key"] for node in own["items"]["nodes"]] == ["asset:5301", "asset:5302", "pass:88"]
 
 
+async def test_a_closed_inventory_is_closed_to_every_list(front: Front, dialects: Dialects) -> None:
+    front.use(key=await dialects.secret("key"))
+    for selected in (
+        'items(filter: { kinds: ["Nope"] }) { nodes { key } }',
+        "items(filter: { kinds: [] }) { nodes { key } }",
+        'items(filter: { kinds: ["Place"] }) { nodes { key } }',
+        'totals(filter: { kinds: ["Nope"] }) { nodes { key } }',
+        'items(filter: { definitionKeys: ["bundle:12"] }) { nodes { key } }',
+    ):
+        assert (await front.inventory(selected, THEO)).codes == ["FORBIDDEN"], selected
+    ids = [encode_id(ITEM, ItemRef("roblox", THEO, key)) for key in ("place:310", "asset:5301", "pass:88")]
+    assert await front.ask("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids) == {"nodes": [None] * 3}
+
+
+async def test_the_dialect_is_served_over_the_service_too(front: Front, dialects: Dialects) -> None:
+    """Another gateway's dialects, over our client of the first."""
+    client, cookie = front.asked.client, await dialects.cookie()
+    for path in (
+        "/v1/users/42/assets/collectibles?limit=10",
+        "/v1/users/42/items/Asset/7100",
+        "/v1/users/42/items/Asset/7100/is-owned",
+        "/v1/users/42/items/Asset/1",
+        "/v1/users/42/can-view-inventory",
+        "/v1/users/42/categories",
+        "/v1/users/42/places/inventory?placesTab=MyGames",
+        "/v1/packages/7200/assets",
+        "/v1/users/9/can-view-inventory",
+    ):
+        here = await dialects.get(path, cookie)
+        there = await client.get(f"/rest/roblox{path}", headers=cookie)
+        assert (there.status_code, there.json()) == (here.status_code, _untold(here.json())), path
+    key = await dialects.key()
+    for query in ("", "?maxPageSize=3", "?filter=inventoryItemAssetTypes=HAT", "?filter=x"):
+        here = await dialects.get(f"/cloud/v2/users/42/inventory-items{query}", key)
+        there = await client.get(f"/rest/roblox/cloud/v2/users/42/inventory-items{query}", headers=key)
+        assert there.status_code == here.status_code
+        assert there.json().get("inventoryItems") == here.json().get("inventoryItems")
+
+
+def _untold(document: Any) -> Any:
+    """Give a document without what no call tells the gateway in between."""
+    if "recentAveragePrice" in str(document):
+        for row in document["data"]:
+            row["buildersClubMembershipType"] = "None"
+    return document
+
+
 async def test_the_store_hides_what_the_service_hides(front: Front, dialects: Dialects) -> None:
     local = dialects.asked
     lists = "isVisible items { nodes { key } } containers { nodes { key } } totals { nodes { key } }"
@@ -317,6 +412,12 @@ async def test_the_store_hides_what_the_service_hides(front: Front, dialects: Di
 
 
 # --- credentials ------------------------------------------------------------------------------------------------------
+
+
+async def test_whose_a_credential_is_is_asked_once_for_many_questions(front: Front) -> None:
+    wanted = ", ".join(f'"asset:{number}"' for number in (7100, 7101, 7102, 7103, 7104, 7105))
+    await front.ask(f"{{ itemDefinitions(provider: ROBLOX, keys: [{wanted}]) {{ name }} }}")
+    assert sum("authenticated" in path for path in front.services.paths) == 1
 
 
 @pytest.mark.parametrize("part", ["cookie", "key", "token"])
@@ -372,6 +473,24 @@ async def test_the_newest_cookie_is_sent(stack: AsyncExitStack) -> None:
     for _ in range(2):
         await made.ask('{ inventoryOwner(owner: { provider: ROBLOX, key: "42" }) { details { __typename } } }')
     assert sent == [".ROBLOSECURITY=older", ".ROBLOSECURITY=newer|one"]
+
+
+async def test_a_newer_cookie_that_is_no_longer_accepted_is_dropped(stack: AsyncExitStack) -> None:
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers.get("cookie", ""))
+        if sent[-1].endswith("newer"):
+            return httpx.Response(401)
+        headers = {"set-cookie": ".ROBLOSECURITY=newer; HttpOnly"} if len(sent) == 1 else {}
+        return httpx.Response(200, json={"id": 42, "name": "mira", "displayName": "Mira"}, headers=headers)
+
+    made = await scripted(stack, answer)
+    made.use(cookie="older")
+    query = '{ inventoryOwner(owner: { provider: ROBLOX, key: "42" }) { details { __typename } } }'
+    codes = [(await made.asked.ask(query)).codes for _ in range(3)]
+    assert codes == [[], ["UNAUTHENTICATED"], []]
+    assert sent == [".ROBLOSECURITY=older", ".ROBLOSECURITY=newer", ".ROBLOSECURITY=older"]
 
 
 async def test_a_redirect_is_never_followed_and_no_secret_is_told(
@@ -452,6 +571,22 @@ async def test_what_is_left_of_a_quota_steers_the_next_call(stack: AsyncExitStac
     made = await scripted(stack, answer)
     assert keys(await made.inventory(KEYS)) == ["badge:1", "badge:2"]
     assert begun[1] - begun[0] >= 1
+
+
+async def test_one_call_that_is_limited_stops_no_other(stack: AsyncExitStack) -> None:
+    def instead(request: httpx.Request) -> httpx.Response:
+        if CAN_VIEW in request.url.path:
+            headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "500"}
+            return httpx.Response(200, json={"canView": True}, headers=headers)
+        return httpx.Response(200, json=True)
+
+    made = await open_front(stack, None, instead)
+    made.use(cookie="some-cookie")
+    query = '{ inventoryOwner(owner: { provider: ROBLOX, key: "42" }) { owns(definitionKey: "asset:1") } }'
+    for _ in range(3):
+        assert (await made.ask(query)) == {"inventoryOwner": {"owns": True}}
+    # Who was there is not asked about again, for some minutes.
+    assert sum(CAN_VIEW in path for path in made.services.paths) == 1
 
 
 # --- the collection ---------------------------------------------------------------------------------------------------
@@ -551,6 +686,39 @@ async def test_a_write_that_was_never_answered_is_of_unknown_outcome(stack: Asyn
     answer_ = await made.asked.ask(ADD, keys=["asset:1"])
     assert answer_.codes == ["OUTCOME_UNKNOWN"]
     assert sum(request.method == "POST" for request in made.services.requests) == 1
+
+
+def _lost() -> httpx.Response:
+    raise OutcomeUnknown("there was no answer")
+
+
+@pytest.mark.parametrize(
+    ("third", "code"),
+    [
+        (lambda: httpx.Response(429, json={"errors": [{"code": 0}]}, headers={"retry-after": "3000"}), "CONFLICT"),
+        (lambda: httpx.Response(500), "CONFLICT"),
+        (_lost, "CONFLICT"),
+    ],
+    ids=["limited", "broken", "lost"],
+)
+async def test_what_a_write_did_before_it_failed_is_told(
+    stack: AsyncExitStack, third: Callable[[], httpx.Response], code: str
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"id": 42, "name": "mira"})
+        return third() if request.url.path.endswith("/2") else httpx.Response(200, json={})
+
+    made = await scripted(stack, answer)
+    made.use(cookie="some-cookie")
+    payload = (await made.ask(ADD, keys=["asset:1", "asset:2", "asset:3"]))["addToCollection"]
+    assert [one["key"] for one in payload["definitions"]] == ["asset:1"]
+    assert payload["changes"]["updatedIds"]
+    assert [(error["code"], error["path"]) for error in payload["errors"]] == [
+        (code, ["definitionKeys", "1"]),
+        ("CONFLICT", ["definitionKeys", "2"]),
+    ]
+    assert sum(request.method == "POST" for request in made.services.requests) == 2
 
 
 # --- what comes that was not expected ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import urlsafe_b64encode
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.model.ids import CONTAINER, ITEM, ContainerRef, ItemRef, OwnerRef, encode_id
 from gateway.providers.roblox import PROVIDER
 from gateway.providers.roblox.vocabulary import FAVORITE_CATEGORIES, INVENTORY_CATEGORIES
 from gateway.providers.roblox.wire import render_categories
@@ -641,6 +643,103 @@ async def test_what_is_answered_is_for_the_one_who_asked(dialects: Dialects) -> 
     answer = await dialects.get(COLLECTIBLES, await dialects.cookie())
     assert answer.headers["cache-control"] == "private, no-store"
     assert "set-cookie" not in answer.headers
+
+
+async def test_a_crafted_cursor_breaks_nothing(dialects: Dialects) -> None:
+    for depth in (1, 300, 900):
+        crafted = urlsafe_b64encode(b'v1/{"a":' + b"[" * depth + b"]" * depth + b"}").rstrip(b"=").decode()
+        assert await dialects.fault(f"{COLLECTIBLES}?cursor={crafted}") == NO_CURSOR
+        refused = await dialects.cloud(pageToken=crafted)
+        assert (refused.status_code, refused.json()["message"]) == (400, "The page token is invalid.")
+
+
+async def test_ownership_of_what_is_hidden_is_answered_alike_by_both_questions(dialects: Dialects) -> None:
+    for reader in (None, THEO, MIRA):
+        assert await dialects.web("/v1/users/42/items/Asset/311/is-owned", of=reader) is True
+        rows = (await dialects.web("/v1/users/42/items/Asset/311", of=reader))["data"]
+        assert [row["instanceId"] for row in rows] == [6002]
+
+
+async def test_what_is_hidden_is_told_where_it_is_named_and_silent_elsewhere(dialects: Dialects) -> None:
+    headers = {"X-Credential-roblox-cookie": await dialects.secret("cookie", THEO)}
+
+    async def shown(selected: str) -> Any:
+        query = f'{{ inventory(owner: {{ provider: ROBLOX, key: "42" }}) {{ {selected} }} }}'
+        return await dialects.asked.ask(query, headers=headers)
+
+    listed = "{ totalCount isComplete problems { code } nodes { key } }"
+    for selected in (
+        f'container(key: "view:Places/Purchased") {{ items {listed} }}',
+        f'container(key: "view:Places/My Experiences") {{ items {listed} }}',
+        f'items(filter: {{ kinds: ["PrivateServer"] }}) {listed}',
+        'totals(filter: { kinds: ["PrivateServer"] }) { totalCount }',
+    ):
+        assert (await shown(selected)).codes == ["FORBIDDEN"], selected
+    for selected in (f'places: items(filter: {{ kinds: ["Place"] }}) {listed}',):
+        found = (await shown(selected)).whole()["inventory"]["places"]
+        assert (found["isComplete"], found["totalCount"], found["nodes"]) == (False, None, [{"key": "place:310"}])
+        assert [problem["code"] for problem in found["problems"]] == ["FORBIDDEN"]
+    whole = (await shown(f"items(first: 100) {listed}")).whole()["inventory"]["items"]
+    assert (whole["isComplete"], whole["totalCount"]) == (True, 17)
+
+
+async def test_what_is_in_a_closed_inventory_is_not_there_by_its_id(dialects: Dialects) -> None:
+    ids_ = [
+        encode_id(ITEM, ItemRef("roblox", THEO, "asset:5301")),
+        encode_id(CONTAINER, ContainerRef("roblox", THEO, "collection")),
+        encode_id(ITEM, ItemRef("roblox", THEO, "asset:1")),
+    ]
+    headers = {"X-Credential-roblox-key": await dialects.secret("key")}
+    query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    assert (await dialects.asked.ask(query, headers=headers, ids=ids_)).whole() == {"nodes": [None] * 3}
+    own = {"X-Credential-roblox-key": await dialects.secret("key", THEO)}
+    assert [node and node["id"] for node in (await dialects.asked.ask(query, headers=own, ids=ids_)).data["nodes"]] == [
+        *ids_[:2],
+        None,
+    ]
+
+
+async def test_a_session_of_a_user_of_whom_nothing_is_known_owns_nothing(dialects: Dialects) -> None:
+    for method, path, expected in (
+        ("POST", "Asset/7100", (403, 4)),
+        ("POST", "Asset/1", (400, 2)),
+        ("POST", "Bundle/1", (400, 3)),
+        ("DELETE", "Asset/7100", (403, 8)),
+    ):
+        assert told(await dialects.write(method, f"/v1/collections/items/{path}", of="999"))[:2] == expected
+
+
+async def test_numbers_are_read_whole_and_ids_below_one_are_nobodys(dialects: Dialects) -> None:
+    assert await dialects.fault("/v1/users/42/items/Asset/-1") == (400, 7, "The specified Asset does not exist!")
+    assert told(await dialects.write("POST", "/v1/collections/items/Asset/-1"))[:2] == (400, 2)
+    assert await dialects.fault("/v1/users/42/places/inventory?placesTab=0000000001", of=THEO) == (
+        403,
+        3,
+        "Insufficient permission.",
+    )
+    assert await dialects.web("/v1/users/42/items/0000000001/88/is-owned") is True
+    assert (await dialects.fault(f"/v1/users/42/items/Asset/{2**63}"))[0] == 404
+    assert await dialects.fault(f"/v1/users/42/items/{'1' * 30}/1") == (
+        400,
+        6,
+        "The specified item type does not exist.",
+    )
+    for path in ("/foo/rest/roblox/v1/users/42/can-view-inventory", "/rest/roblox/v1/users/42/can-view-inventory"):
+        assert (await dialects.get(path)).status_code == 404
+
+
+async def test_a_page_that_has_become_empty_leads_on_all_the_same(dialects: Dialects) -> None:
+    await dialects.seed(limited_hats(30))
+    path = "/v1/users/77/assets/collectibles"
+    first = await dialects.web(path)
+    second = await dialects.web(f"{path}?cursor={first['nextPageCursor']}")
+    owner = OwnerRef("roblox", "77")
+    async with dialects.asked.gateway.store.writing(owner) as writer:
+        await writer.delete_items([ItemRef(*owner, f"asset:{number}") for number in range(1, 11)])
+    back = await dialects.web(f"{path}?cursor={second['previousPageCursor']}")
+    assert back["data"] == []
+    on = await dialects.web(f"{path}?cursor={back['nextPageCursor']}")
+    assert [row["userAssetId"] for row in on["data"]] == [*range(12, 22)] or on["data"][0]["userAssetId"] == 11
 
 
 async def test_a_secret_is_never_written_down_as_it_is(dialects: Dialects, capsys: pytest.CaptureFixture[str]) -> None:

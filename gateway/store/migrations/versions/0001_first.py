@@ -69,6 +69,13 @@ def upgrade() -> None:
     op.create_index("items_by_definition", "items", ["owner", "definition_key", "quantity"])
     told = sa.text("linked_key IS NOT NULL")
     op.create_index("items_by_link", "items", ["owner", "linked_key"], postgresql_where=told, sqlite_where=told)
+    op.create_index(
+        "items_by_collectible",
+        "items",
+        ["owner", "sort"],
+        postgresql_where=sa.text("is_collectible IS true"),
+        sqlite_where=sa.text("is_collectible IS 1"),
+    )
     op.create_table(
         "definitions",
         sa.Column("provider", TEXT, primary_key=True),

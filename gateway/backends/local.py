@@ -323,7 +323,7 @@ class LocalSession:
         return None if found is None else {owner: Forest(containers) for owner, containers in found.items()}
 
     async def containers_by_key(self, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Container]:
-        """Give containers; one statement, more where some are asked for by another name than their key."""
+        """Give containers; one statement, more where some have other names, or where access is judged."""
         accesses, refused = await self._inside("containers_by_key", refs, _key)
         allowed = [*accesses]
         forests = await self._forests(accesses)

@@ -19,10 +19,7 @@ Lay: TypeAlias = Callable[[Container, Sequence[Container], Sequence[Item]], Cont
 
 
 class Plain:
-    """What the rows of the store tell is all there is; `lay` makes a container's contents of them."""
-
-    def __init__(self, lay: Lay | None = None) -> None:
-        self._lay = lay
+    """What the rows of the store tell is all there is, and containers have no contents of their own."""
 
     async def access(
         self, store: Storage, grant: Grant | None, owners: Sequence[OwnerRef]
@@ -54,11 +51,9 @@ class Plain:
         return False
 
     async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
-        """Lay out containers; two statements."""
-        lay = self._lay
-        if lay is None:
-            raise NotImplementedError  # a provider without `lay` has its own
-        return {ref: lay(*inside) for ref, inside in (await store.contents(refs)).items()}
+        """Tell that nothing is known of contents."""
+        del store, refs
+        return {}
 
     async def facts(self, store: Storage, refs: Sequence[FactRef]) -> Results[FactRef, object]:
         """Give documents as they were stored; one statement."""
@@ -93,3 +88,14 @@ class Plain:
         """Refuse every verb."""
         del changes
         return (await self.write(store, verb, owner, change)).shown
+
+
+class Laid(Plain):
+    """A provider that only reads: `lay` makes a container's contents of the rows."""
+
+    def __init__(self, lay: Lay) -> None:
+        self._lay = lay
+
+    async def contents(self, store: Storage, refs: Sequence[ContainerRef]) -> Results[ContainerRef, Contents]:
+        """Lay out containers; two statements."""
+        return {ref: self._lay(*inside) for ref, inside in (await store.contents(refs)).items()}

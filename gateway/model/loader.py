@@ -217,3 +217,11 @@ async def each(keys: Sequence[K], read: Callable[[K], Awaitable[V]]) -> dict[K, 
             raise entry
         results[key] = entry
     return results
+
+
+async def one(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V | GatewayError | None]]], key: K) -> V | None:
+    """Read one key of a batch read; what fails is raised."""
+    found = (await read([key])).get(key)
+    if isinstance(found, GatewayError):
+        raise found
+    return found

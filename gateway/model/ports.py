@@ -14,7 +14,7 @@ from gateway.model.change import ChangeSet
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
-from gateway.model.errors import Forbidden, GatewayError, Internal, NotFound, Refusal
+from gateway.model.errors import Forbidden, GatewayError, Internal, Refusal
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.item import Item, ItemConnection
 from gateway.model.manifest import BackendKind, Capability, Manifest
@@ -282,7 +282,7 @@ class Rules(Protocol):
         """Refuse for want of scopes, in the service's own words."""
         ...
 
-    def unknown(self, definition: str) -> NotFound | None:
+    def unknown(self, definition: str) -> Refusal | None:
         """Refuse a definition that the catalogue lacks, where nothing else can exist; None, where it may."""
         ...
 

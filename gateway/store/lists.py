@@ -146,7 +146,7 @@ def item_page(scope: Scope, passing: Passing, paged: Paged) -> Executable:
     if paged.order == NATURAL:
         return _natural_items(scope, passing, paged)
     asked = unpacked("asked")
-    value, tie = _NUMBER if paged.order == NUMBER else (_VALUES[ItemOrder(paged.order)], ITEMS.c.sort)
+    value, tie = _BY_NUMBER if paged.order == NUMBER else (_VALUES[ItemOrder(paged.order)], ITEMS.c.sort)
     ranked = (
         select(
             asked.c.n,
@@ -529,8 +529,8 @@ _VALUES: dict[ItemOrder, ColumnElement[Any]] = {
 }
 """What `positions.position_of` computes, as SQL."""
 
-_NUMBER = (func.length(ITEMS.c.key), ITEMS.c.key)
-"""The order of numbers at the end of keys that are else alike, as none begins with a zero."""
+_BY_NUMBER = (func.length(ITEMS.c.key), ITEMS.c.key)
+"""The order of numbers in keys that are else alike, as those of one shelf are: none begins with a zero."""
 
 
 def _within(paged: Paged, value: ColumnElement[Any] | None, sort: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import strawberry
 
-from gateway.backends.plain import Plain
+from gateway.backends.plain import Laid
 from gateway.backends.writes import write
 from gateway.model.change import ChangeSet, ContainerVersion, PlainChangeSet
 from gateway.model.container import Container, Contents
@@ -60,7 +60,7 @@ def lay(container: Container, _children: Sequence[Container], items: Sequence[It
     )
 
 
-class Game(Plain):
+class Game(Laid):
     """A game whose verbs put things in boxes."""
 
     def __init__(self) -> None:

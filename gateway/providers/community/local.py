@@ -85,7 +85,6 @@ class Local(Plain):
     """The part of the local backend that is a community's own."""
 
     def __init__(self, clock: Clock, ledger: Ledger) -> None:
-        super().__init__()
         self._clock = clock
         self._ledger = ledger
 

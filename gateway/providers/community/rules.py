@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import cast
 
 from joserfc import jwt
 from joserfc.jwk import OctKey
@@ -105,10 +104,10 @@ def lacking(scopes: Sequence[str]) -> Forbidden:
     return Forbidden("The session may not do this.", scopes=tuple(scopes))
 
 
-def unknown(definition: str) -> NotFound | None:
+def unknown(definition: str) -> Refusal | None:
     """Refuse what is not in the kit's catalogue: there is nothing else."""
     del definition
-    return cast("NotFound", refusal("unknown_item"))
+    return refusal("unknown_item")
 
 
 def own_key(holder: Holder, key: str) -> str:

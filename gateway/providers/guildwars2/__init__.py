@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.backends.plain import Plain
+from gateway.backends.plain import Laid
 from gateway.model.options import Options
 from gateway.providers.guildwars2 import archive, rest, rules, upstream
 from gateway.providers.guildwars2.manifest import MANIFEST
@@ -17,7 +17,7 @@ PROVIDER = Provider(
     inputs={},
     options=Options,
     rules=rules,
-    local=lambda clock, options: Plain(rules.contents),
+    local=lambda clock, options: Laid(rules.contents),
     archive=archive,
     judge=upstream.judge,
     connect=lambda client, base_urls, keep: upstream.Upstream(client, base_urls["default"], account_cache=keep),

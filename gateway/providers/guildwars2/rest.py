@@ -32,6 +32,7 @@ from gateway.model.errors import (
     UpstreamUnavailable,
 )
 from gateway.model.ids import ME, ContainerRef, DefinitionRef, FactRef, OwnerRef
+from gateway.model.loader import one
 from gateway.model.owner import ACCOUNT, CREDENTIAL
 from gateway.model.paging import PAGE_CAP
 from gateway.model.ports import Backend, Clock, Session
@@ -200,7 +201,7 @@ class Dialect:
 
     async def account(self, call: Call) -> Answer:
         """`/v2/account`."""
-        account = await _one(call.session.facts_by_key, FactRef(*call.of, ACCOUNT, ""))
+        account = await one(call.session.facts_by_key, FactRef(*call.of, ACCOUNT, ""))
         if not isinstance(account, GuildWars2Account):
             raise Refused(404, "no such id")
         body = wire.render_account(account)
@@ -214,7 +215,7 @@ class Dialect:
 
     async def tokeninfo(self, call: Call) -> Answer:
         """`/v2/tokeninfo`."""
-        token = cast("GuildWars2Token", await _one(call.session.facts_by_key, FactRef(*call.of, CREDENTIAL, "")))
+        token = cast("GuildWars2Token", await one(call.session.facts_by_key, FactRef(*call.of, CREDENTIAL, "")))
         body = wire.render_token(token)
         if call.version < _TOKEN_TYPE:
             body = {name: body[name] for name in ("id", "name", "permissions")}
@@ -224,7 +225,7 @@ class Dialect:
         """Make the handler of the bank or the shared inventory."""
 
         async def handle(call: Call) -> Answer:
-            contents = await _one(call.session.contents_by_container, ContainerRef(*call.of, key))
+            contents = await one(call.session.contents_by_container, ContainerRef(*call.of, key))
             return Answer(body=wire.render_slots(contents.slots or [], whole=True) if contents else [], private=True)
 
         return handle
@@ -244,7 +245,7 @@ class Dialect:
 
     async def inventory(self, call: Call) -> Answer:
         """`/v2/characters/:id/inventory`."""
-        contents = await _one(call.session.contents_by_container, _character_ref(call, call.request.path_params["id"]))
+        contents = await one(call.session.contents_by_container, _character_ref(call, call.request.path_params["id"]))
         if contents is None:
             raise Refused(404, "no such id")
         return Answer(body=wire.render_inventory(cast("CharacterContents", contents), whole=True), private=True)
@@ -325,7 +326,7 @@ async def _admit(call: Call, scopes: Sequence[str]) -> None:
     except InvalidInput:
         # It holds what no key can.
         raise Refused(401, "Invalid access token") from None
-    token = cast("GuildWars2Token", await _one(call.session.facts_by_key, FactRef(*call.owner, CREDENTIAL, "")))
+    token = cast("GuildWars2Token", await one(call.session.facts_by_key, FactRef(*call.owner, CREDENTIAL, "")))
     call.scopes = frozenset(token.permissions)
     missing = [scope for scope in scopes if scope not in call.scopes]
     if missing:
@@ -370,13 +371,6 @@ def _at_version(body: dict[str, Any], version: datetime) -> dict[str, Any]:
 # --- reads ------------------------------------------------------------------------------------------------------------
 
 
-async def _one(read: Callable[[Sequence[Any]], Awaitable[Any]], key: Any) -> Any:
-    found = (await read([key])).get(key)
-    if isinstance(found, GatewayError):
-        raise found
-    return found
-
-
 async def _children(call: Call, ref: ContainerRef) -> list[Container]:
     return await _all_pages(
         call.session.containers_by_container,
@@ -388,7 +382,7 @@ async def _all_pages(read: Any, asked: Callable[[str | None], Asked]) -> list[Co
     found: list[Container] = []
     after: str | None = None
     while True:
-        page = await _one(read, asked(after))
+        page = await one(read, asked(after))
         if page is None:
             return found
         found += [node for node in page.nodes if node is not None]

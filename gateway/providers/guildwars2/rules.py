@@ -16,7 +16,7 @@ from joserfc.jwk import OctKey
 
 from gateway.model.arguments import ContainerKind
 from gateway.model.container import Container, Contents
-from gateway.model.errors import Forbidden, InvalidInput, NotFound
+from gateway.model.errors import Forbidden, InvalidInput, Refusal
 from gateway.model.ids import ME
 from gateway.model.item import Item
 from gateway.model.manifest import Capability
@@ -297,7 +297,7 @@ RENEWED: Mapping[str, Collection[str]] = {}
 """Which parts of a credential are made in exchange for which: none."""
 
 
-def unknown(definition: str) -> NotFound | None:
+def unknown(definition: str) -> Refusal | None:
     """Tell that what is in no catalogue may exist."""
     del definition
     return None

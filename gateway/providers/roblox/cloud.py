@@ -15,13 +15,14 @@ from gateway.model.arguments import BothWaysArguments, ItemFilter
 from gateway.model.errors import Forbidden, GatewayError, InvalidInput, Unauthenticated
 from gateway.model.ids import ME, FactRef, ItemRef, OwnerRef
 from gateway.model.item import Item
+from gateway.model.loader import one
 from gateway.model.owner import CREDENTIAL
 from gateway.model.paging import NATURAL, Position, encode_cursor
 from gateway.model.ports import Grant, Holder, Session
 from gateway.model.relations import Asked
 from gateway.providers.roblox import filters, rules, wire
 from gateway.providers.roblox.cursors import filter_hash
-from gateway.providers.roblox.dialect import Answer, Dialect, Refused, definitions, is_user, one
+from gateway.providers.roblox.dialect import Answer, Dialect, Refused, definitions, is_user
 from gateway.providers.roblox.keys import ASSET, PROVIDER, SERVER, parsed
 from gateway.providers.roblox.manifest import KEY, READ, TOKEN
 from gateway.providers.roblox.types import RobloxCredential

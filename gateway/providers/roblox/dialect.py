@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,7 +14,8 @@ from gateway.model.credentials import Credential
 from gateway.model.errors import GatewayError, InvalidInput
 from gateway.model.ids import DefinitionRef, FactRef, OwnerRef
 from gateway.model.item import Item
-from gateway.model.ports import Backend, Clock, Results, Session
+from gateway.model.loader import one
+from gateway.model.ports import Backend, Clock, Session
 from gateway.providers.roblox import rules
 from gateway.providers.roblox.cursors import Signer
 from gateway.providers.roblox.keys import PROVIDER, SECRET
@@ -76,14 +77,6 @@ class Dialect:
     def count(self, name: str, caller: str, limit: int | None) -> Quota | None:
         """Count a request against a quota; None where callers are not held back."""
         return None if self._quotas is None or limit is None else self._quotas.take(name, caller, limit)
-
-
-async def one(read: Callable[[Sequence[K]], Awaitable[Results[K, V]]], key: K) -> V | None:
-    """Read one key; its error is raised."""
-    found = (await read([key])).get(key)
-    if isinstance(found, GatewayError):
-        raise found
-    return found
 
 
 async def definitions(session: Session, keys: Sequence[str]) -> dict[str, RobloxDefinition]:

@@ -61,7 +61,6 @@ class Local(Plain):
     """The part of the local backend that is Roblox's own."""
 
     def __init__(self, clock: Clock, options: RobloxOptions) -> None:
-        super().__init__()
         self._clock = clock
         self._capacity = options.collection_capacity
         self._privacy = RobloxPrivacy(level=options.default_privacy)

@@ -127,7 +127,7 @@ def lacking(scopes: Sequence[str]) -> Forbidden:
     return Forbidden(HIDDEN, scopes=tuple(scopes))
 
 
-def unknown(definition: str) -> NotFound | None:
+def unknown(definition: str) -> Refusal | None:
     """Refuse what does not exist, in the service's words."""
     code, message = MISSING[parsed(definition).kind]
     return NotFound(message, provider_code=str(code))

@@ -16,6 +16,7 @@ from gateway.model.collectible import SALE
 from gateway.model.errors import Forbidden, GatewayError, InvalidInput, NotFound, Refusal, Unauthenticated, Unsupported
 from gateway.model.ids import ITEM, ME, FactRef, ItemRef, OwnerRef, OwnershipRef, encode_id
 from gateway.model.item import Item
+from gateway.model.loader import one
 from gateway.model.manifest import Capability, ProviderKey
 from gateway.model.owner import ACCOUNT
 from gateway.model.ports import Session
@@ -25,7 +26,7 @@ from gateway.model.verbs import AddToCollectionInput, DeleteItemsInput, RemoveFr
 from gateway.providers.roblox import rules, wire
 from gateway.providers.roblox import vocabulary as words
 from gateway.providers.roblox.cursors import Signer
-from gateway.providers.roblox.dialect import Answer, Dialect, Refused, definitions, is_user, name_of, one
+from gateway.providers.roblox.dialect import Answer, Dialect, Refused, definitions, is_user, name_of
 from gateway.providers.roblox.keys import ASSET, CATEGORIES, FAVORITES, LONGEST, MEMBERS, PROVIDER, key_of, parsed
 from gateway.providers.roblox.manifest import COOKIE
 from gateway.providers.roblox.types import (

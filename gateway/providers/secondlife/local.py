@@ -31,7 +31,6 @@ class Local(Plain):
     """The part of the local backend that is Second Life's own."""
 
     def __init__(self, clock: Clock, options: SecondLifeOptions) -> None:
-        super().__init__()
         self._clock = clock
         self._most = options.most_objects
         self._most_new = options.most_new_objects

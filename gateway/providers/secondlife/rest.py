@@ -30,6 +30,7 @@ from gateway.model.errors import (
     UpstreamInvalid,
 )
 from gateway.model.ids import CONTAINER, ITEM, ME, ContainerRef, FactRef, ItemRef, OwnerRef, encode_id
+from gateway.model.loader import one
 from gateway.model.owner import CREDENTIAL
 from gateway.model.ports import Backend, Clock, Session
 from gateway.model.verbs import ContainerVersionInput, ContentsPart
@@ -358,14 +359,15 @@ class Dialect:
 
     async def _document(self, call: Call) -> Document | None:
         """Give the answer to a GET of the call's resource; None where there is no such category."""
-        wanted = _wanted(call)
-        found = await call.session.facts_by_key([ref := FactRef(*call.owner, BRANCH, wanted.written())])
-        branch = found.get(ref)
-        if isinstance(branch, GatewayError):
-            raise branch
-        if not isinstance(branch, Branch):
-            return None
-        things = [thing for one in wire.walk(branch) for thing in one.items or ()]
+        branch = await self._branch(call)
+        return None if branch is None else await self._shown(call, branch)
+
+    async def _branch(self, call: Call) -> Branch | None:
+        found = await one(call.session.facts_by_key, FactRef(*call.owner, BRANCH, _wanted(call).written()))
+        return found if isinstance(found, Branch) else None
+
+    async def _shown(self, call: Call, branch: Branch) -> Document:
+        things = [thing for part in wire.walk(branch) for thing in part.items or ()]
         render = await self._rendering(call, things, embeds=call.part == "links")
         shows = _SHOWS[call.part]
         return wire.render_branch(branch, render, part=f"/{call.part}" if call.part else "", shows=shows)
@@ -408,10 +410,7 @@ class Dialect:
         return document
 
     async def _get_orphans(self, call: Call) -> Answered:
-        found = await call.session.facts_by_key([ref := FactRef(*call.owner, ORPHANS, "")])
-        orphans = found.get(ref)
-        if isinstance(orphans, GatewayError):
-            raise orphans
+        orphans = await one(call.session.facts_by_key, FactRef(*call.owner, ORPHANS, ""))
         things: Sequence[Thing] = orphans.items if isinstance(orphans, Orphans) else ()
         items, links = wire.embedded(things, await self._rendering(call, things))
         return 200, {
@@ -447,15 +446,12 @@ class Dialect:
         headers = call.request.headers
         if call.name not in _TAGGED or not ("if-match" in headers or "if-none-match" in headers):
             return _Held()
-        found = await call.session.facts_by_key([ref := FactRef(*call.owner, BRANCH, _wanted(call).written())])
-        branch = found.get(ref)
-        if isinstance(branch, GatewayError):
-            raise branch
-        document = None if not isinstance(branch, Branch) else await self._document(call)
-        if document is None or not isinstance(branch, Branch):
+        branch = await self._branch(call)
+        if branch is None:
             if "if-match" in headers and call.request.method == "PUT" and not call.part:
                 raise _precondition([], None, "If-Match")
             return _Held()
+        document = await self._shown(call, branch)
         held = _Held()
         unmatched, matched = _conditions(call.request, {_tag(call, document, media) for media in WRITERS})
         versions: dict[str, int] = {}
@@ -463,7 +459,7 @@ class Dialect:
             versions = {branch.category.key: -1}
             held.condition = "If-Match" if unmatched else "If-None-Match"
         elif "*" not in headers.get("if-match", "*"):
-            versions = {one.category.key: one.category.number for one in wire.walk(branch)}
+            versions = {part.category.key: part.category.number for part in wire.walk(branch)}
         order.if_match = [
             ContainerVersionInput(
                 container=strawberry.ID(encode_id(CONTAINER, ContainerRef(*call.owner, key))), version=str(number)
@@ -578,8 +574,7 @@ class Dialect:
         """Give the agent whose capability of the library this is, into whose inventory it copies; None for others."""
         if call.owner.owner != LIBRARY:
             return None
-        found = await call.session.facts_by_key([ref := FactRef(*call.owner, CREDENTIAL, "")])
-        facts = found.get(ref)
+        facts = await one(call.session.facts_by_key, FactRef(*call.owner, CREDENTIAL, ""))
         if not isinstance(facts, SecondLifeCapability) or facts.agent == LIBRARY:
             raise forbidden("This capability is nobody's: there is no inventory to copy into.")
         return OwnerRef(PROVIDER, facts.agent)
@@ -741,16 +736,15 @@ class Dialect:
         if capability == mine:
             return True
         agents: list[str] = []
-        for one in (capability, mine):
+        for secret in (capability, mine):
             try:
-                session, owner = await self._opened(one)
+                session, owner = await self._opened(secret)
             except Refused:
                 return False
             try:
-                found = await session.facts_by_key([ref := FactRef(*owner, CREDENTIAL, "")])
+                facts = await one(session.facts_by_key, FactRef(*owner, CREDENTIAL, ""))
             finally:
                 await session.aclose()
-            facts = found.get(ref)
             agents.append(facts.agent if isinstance(facts, SecondLifeCapability) else owner.owner)
         return agents[0] == agents[1]
 
@@ -941,16 +935,12 @@ def _duplicate(call: Call) -> Refused:
 
 
 async def _container(session: Session, owner: OwnerRef, key: str) -> SecondLifeCategory | None:
-    found = (await session.containers_by_key([ref := ContainerRef(*owner, key)])).get(ref)
-    if isinstance(found, GatewayError):
-        raise found
+    found = await one(session.containers_by_key, ContainerRef(*owner, key))
     return found if isinstance(found, SecondLifeCategory) else None
 
 
 async def _item(session: Session, owner: OwnerRef, key: str) -> Thing | None:
-    found = (await session.items_by_key([ref := ItemRef(*owner, key)])).get(ref)
-    if isinstance(found, GatewayError):
-        raise found
+    found = await one(session.items_by_key, ItemRef(*owner, key))
     return found if isinstance(found, SecondLifeItem | SecondLifeLink) else None
 
 
@@ -964,10 +954,10 @@ async def _targets(session: Session, owner: OwnerRef, links: Sequence[SecondLife
     if folders:
         read = await session.containers_by_key(list(dict.fromkeys(folders)))
         found |= {ref.key: one for ref, one in read.items()}
-    for one in found.values():
-        if isinstance(one, GatewayError):
-            raise one
-    return {key: one for key, one in found.items() if one is not None}
+    for target in found.values():
+        if isinstance(target, GatewayError):
+            raise target
+    return {key: target for key, target in found.items() if target is not None}
 
 
 # --- writing answers --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.model.arguments import ContainerKind
-from gateway.model.errors import Forbidden, InvalidInput, LimitExceeded, NotFound
+from gateway.model.errors import Forbidden, InvalidInput, LimitExceeded, Refusal
 from gateway.model.ids import ME
 from gateway.model.manifest import Capability
 from gateway.model.ports import Holder, Minted, Wanted
@@ -103,7 +103,7 @@ def lacking(scopes: Sequence[str]) -> Forbidden:
     return Forbidden("The capability may not do this.", scopes=tuple(scopes))
 
 
-def unknown(definition: str) -> NotFound | None:
+def unknown(definition: str) -> Refusal | None:
     """Tell that what is in no catalogue may exist."""
     del definition
     return None

@@ -622,6 +622,32 @@ async def test_an_asset_is_given_up_with_all_its_copies(dialects: Dialects) -> N
     assert await dialects.web(f"/v1/users/43/items/Asset/{STRAW_HAT}/is-owned") is True
 
 
+async def test_copies_are_given_up_in_the_graph_one_by_one(dialects: Dialects) -> None:
+    headers = {"X-Credential-roblox-cookie": await dialects.secret("cookie")}
+
+    async def give_up(*keys: str) -> Any:
+        ids = [encode_id(ITEM, ItemRef("roblox", MIRA, key)) for key in keys]
+        query = """mutation($ids: [ID!]!) { deleteItems(input: { ids: $ids }) {
+          changes { removedIds } errors { code path providerCode } } }"""
+        payload = (await dialects.asked.ask(query, headers=headers, ids=ids)).whole()["deleteItems"]
+        return [(error["code"], error["path"], error["providerCode"]) for error in payload["errors"]], payload[
+            "changes"
+        ]
+
+    faults, changes = await give_up("asset:5101", "asset:5001", "asset:999", "asset:1")
+    assert faults == [
+        ("FORBIDDEN", ["ids", "1"], "3"),
+        ("FORBIDDEN", ["ids", "2"], "3"),
+        ("NOT_FOUND", ["ids", "3"], "2"),
+    ]
+    assert changes is None
+    for wrong in (("badge:501",), ("asset:5101", "asset:5101")):
+        assert [code for code, _, _ in (await give_up(*wrong))[0]] == ["INVALID_INPUT"]
+    faults, changes = await give_up("asset:5101")
+    assert (faults, changes) == ([], {"removedIds": [encode_id(ITEM, ItemRef("roblox", MIRA, "asset:5101"))]})
+    assert await dialects.web("/v1/users/42/items/Asset/7102/is-owned") is False
+
+
 async def test_a_user_is_told_by_name(dialects: Dialects) -> None:
     assert await dialects.web("/v1/users/42", of=None) == {"id": 42, "name": "mira", "displayName": "Mira"}
     assert (await dialects.fault("/v1/users/9"))[0] == 404

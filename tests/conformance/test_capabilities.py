@@ -53,16 +53,17 @@ async def mutate(subject: Subject, verb: Capability, given: dict[str, Any]) -> A
     return answer.whole()[name]
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-async def test_an_undeclared_verb_is_refused_and_names_the_provider(subject: Subject, verb: Capability) -> None:
-    payload = await mutate(subject, verb, {**inputs(subject)[verb], "clientMutationId": "mark"})
-    codes = [(error["code"], error["provider"]) for error in payload["errors"]]
-    if subject.declares(verb):
-        assert ("UNSUPPORTED", subject.name) not in codes
-        return
-    assert codes == [("UNSUPPORTED", subject.name)]
-    assert payload["changes"] is None
-    assert payload["clientMutationId"] == "mark"
+async def test_an_undeclared_verb_is_refused_and_names_the_provider(subject: Subject) -> None:
+    # First those that are refused: what the others do shall not matter to them.
+    for verb in sorted(VERBS, key=subject.declares):
+        payload = await mutate(subject, verb, {**inputs(subject)[verb], "clientMutationId": "mark"})
+        codes = [(error["code"], error["provider"]) for error in payload["errors"]]
+        if subject.declares(verb):
+            assert ("UNSUPPORTED", subject.name) not in codes, verb
+            continue
+        assert codes == [("UNSUPPORTED", subject.name)], verb
+        assert payload["changes"] is None
+        assert payload["clientMutationId"] == "mark"
 
 
 async def test_an_undeclared_verb_is_refused_at_the_seam(subject: Subject) -> None:

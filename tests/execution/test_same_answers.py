@@ -16,7 +16,7 @@ from tests.execution.data import FAULTS, Plan
 from tests.execution.graph import REAL, SCHEMAS, WIDE, graph_of
 from tests.execution.operations import Operation, operations
 
-EXAMPLES = int(os.environ.get("GATEWAY_TEST_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("GATEWAY_TEST_EXAMPLES", "120"))
 """How many examples each test tries; thousands find more than hundreds, in minutes."""
 
 OFTEN = settings(

@@ -12,6 +12,20 @@ from pathlib import Path
 
 import pytest
 
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30
+"""Bytes: many times what all tests leave, and more than the file systems in memory that containers are given."""
+
+
+def pytest_configure() -> None:
+    """Make temporary files in memory where there is room: most of the time went into waiting for disks to be written.
+
+    What is tested of storing outlives processes, not machines.
+    """
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None
+
 
 def pytest_collection_finish() -> None:
     """Let no collection go over what lives as long as the session, thousands of tests among it, again and again."""

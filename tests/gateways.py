@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from gateway.store.store import Store
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOST = "http://localhost"
 DIALECT = "http://dialect.test"
+TEMPORARY = "sqlite://"
 
 
 @dataclass
@@ -93,14 +96,35 @@ async def running(
 ) -> AsyncGenerator[Asked]:
     """Run a gateway in process; calls of services go through `pool`."""
     counted = Counting(pool)
-    gateway = Gateway(found, pool=counted, clock=clock)
-    async with gateway:
+    async with contextlib.AsyncExitStack() as stack:
+        if found.store.url == TEMPORARY:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            found = found.model_copy(update={"store": StoreSettings(url=await _empty(folder))})
+        gateway = await stack.enter_async_context(Gateway(found, pool=counted, clock=clock))
         transport = httpx.ASGITransport(app=gateway.app())
         async with httpx.AsyncClient(transport=transport, base_url=HOST) as client:
             asked = Asked(gateway, client)
             counted.calls = asked.calls
             gateway.store.on_statement = asked.statements.append
             yield asked
+
+
+_EMPTY: list[bytes] = []
+"""What is in the file of a store with nothing in it, made on first use."""
+
+
+async def _empty(folder: str) -> str:
+    """Give the URL of a store with nothing in it: a copy, as making tables takes longer than most tests."""
+    path = Path(folder, "store.db")
+    url = f"sqlite:///{path}"
+    if _EMPTY:
+        await asyncio.to_thread(path.write_bytes, _EMPTY[0])
+    else:
+        store = await Store.open(url)
+        await store.migrate()
+        await store.aclose()
+        _EMPTY.append(await asyncio.to_thread(path.read_bytes))
+    return url
 
 
 class Counting(httpx.AsyncBaseTransport):

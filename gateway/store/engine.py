@@ -60,7 +60,7 @@ class Database:
         # In one process writers stand in line here: SQLite's own waiting is blind, and holds a thread and a connection.
         self._writers = asyncio.Lock()
         if self.is_sqlite:
-            if not parsed.database:
+            if parsed.database in (None, "", ":memory:"):
                 self._folder = tempfile.TemporaryDirectory(prefix="gateway-store-")
                 parsed = parsed.set(database=str(Path(self._folder.name) / "store.db"))
             self.engine = _sqlite_engine(parsed)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.conformance.conftest import Subject
 
 FIELDS = "id key name kind quantity definition { key name kind rarity } collectible { serialNumber } acquiredAt"
@@ -29,20 +31,21 @@ async def everything(subject: Subject, **variables: Any) -> list[Any]:
     return [edge["node"] for edge in found["edges"]]
 
 
-async def test_pages_cover_everything_once(subject: Subject) -> None:
-    for order in ORDERS:
-        whole = await everything(subject, order=order, filter=EVERYTHING)
-        for size in (1, 3):
-            seen: list[Any] = []
-            after = None
-            while True:
-                found = await page(subject, order=order, filter=EVERYTHING, first=size, after=after)
-                seen += [edge["node"] for edge in found["edges"]]
-                assert found["pageInfo"]["hasPreviousPage"] is (after is not None), order
-                after = found["pageInfo"]["endCursor"]
-                if not found["pageInfo"]["hasNextPage"]:
-                    break
-            assert seen == whole, (order, size)
+@pytest.mark.parametrize("order", ORDERS)
+async def test_pages_cover_everything_once(subject: Subject, order: str) -> None:
+    # Not all orders of one gateway: the limits of the services would be waited for.
+    whole = await everything(subject, order=order, filter=EVERYTHING)
+    for size in (1, 3):
+        seen: list[Any] = []
+        after = None
+        while True:
+            found = await page(subject, order=order, filter=EVERYTHING, first=size, after=after)
+            seen += [edge["node"] for edge in found["edges"]]
+            assert found["pageInfo"]["hasPreviousPage"] is (after is not None)
+            after = found["pageInfo"]["endCursor"]
+            if not found["pageInfo"]["hasNextPage"]:
+                break
+        assert seen == whole, size
 
 
 async def test_pages_from_the_end_mirror_those_from_the_start(subject: Subject) -> None:

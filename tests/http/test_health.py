@@ -74,7 +74,8 @@ async def test_health_is_asked_by_get_or_head() -> None:
 
 
 async def test_a_gateway_without_its_store_is_live_and_not_ready() -> None:
-    async with running(settings("sqlite://")) as up:
+    # What is temporary does not come back once it is closed.
+    async with running(settings("sqlite:///:memory:")) as up:
         assert (await up.client.get("/health/ready")).status_code == 200
         await up.gateway.store.aclose()
         with capture_logs():

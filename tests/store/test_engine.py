@@ -62,14 +62,15 @@ async def test_a_relative_file_is_made_where_the_program_runs(tmp_path: Path, mo
     assert (tmp_path / "here.db").exists()
 
 
-async def test_a_store_without_a_file_is_gone_when_closed() -> None:
-    store = await Store.open("sqlite://", TYPES)
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+async def test_a_store_without_a_file_is_gone_when_closed(url: str) -> None:
+    store = await Store.open(url, TYPES)
     await store.migrate()
     async with store.writing(ANN) as writer:
         await writer.put_owner(owner())
     assert await store.owner_refs("guildwars2") == [ANN]
     await store.aclose()
-    again = await Store.open("sqlite://", TYPES)
+    again = await Store.open(url, TYPES)
     with pytest.raises(StoreError):
         await again.check()
     await again.aclose()

@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix schema docs bench
+.PHONY: help setup run test check fix schema docs bench web check-clients
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-13s %s\n", $$1, $$2}'
 
 $(BIN)/gateway: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,3 +42,13 @@ docs: setup  ## Write the generated pages of docs/
 
 bench: setup  ## Measure what answers cost beside the same answers written by hand, some three minutes
 	$(BIN)/python -m bench
+
+WEB := gateway/web
+
+web: $(WEB)/dist/index.html  ## Build the GraphiQL page, with npm; it comes from a CDN otherwise
+
+$(WEB)/dist/index.html: $(wildcard $(WEB)/src/*) $(addprefix $(WEB)/,.npmrc build.mjs package.json package-lock.json)
+	cd $(WEB) && npm ci && npm run build
+
+check-clients: setup web  ## Hold the gateway against public suites and clients, with npm: one minute, and two the first time
+	$(BIN)/python tests/clients/run.py

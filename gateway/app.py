@@ -10,23 +10,27 @@ from functools import partial
 import httpx
 import strawberry
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp
 
 from gateway.api.context import Context
 from gateway.api.schema import build_schema
+from gateway.backends.compared import Compared
 from gateway.backends.guarded import Guarded
 from gateway.backends.limiter import Limiter
 from gateway.backends.local import LocalBackend, now
 from gateway.execution.documents import Documents
 from gateway.http import health, metrics
-from gateway.http.callers import Credentials
-from gateway.http.graphql import GraphQLEndpoint
+from gateway.http.callers import Credentials, Door
+from gateway.http.graphiql import Page
+from gateway.http.operations import Operations
+from gateway.http.persisted import persisted
+from gateway.http.site import site
 from gateway.model.credentials import Credential
 from gateway.model.manifest import BackendKind
 from gateway.model.ports import Backend, Clock
 from gateway.providers.provider import Provider
-from gateway.registry import PROVIDERS, STORED
+from gateway.registry import EXAMPLES, MANIFESTS, PROVIDERS, STORED
 from gateway.settings import ProviderSettings, Settings
 from gateway.store.store import Store
 from gateway.telemetry import Figure
@@ -55,12 +59,16 @@ class Gateway:
         }
         self.schema = schema(settings)
         self.documents = Documents(self.schema, max_tokens=settings.server.max_tokens)
+        self.operations = Operations(
+            self.documents, persisted(settings.server, self.documents), settings.server, partial(Context, self.backends)
+        )
+        self.page = Page(MANIFESTS, EXAMPLES) if settings.server.graphiql else None
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
         if settings.backend == "local":
             own = provider.local(clock, provider.options(**settings.options))
             local = LocalBackend(provider.manifest, provider.rules, own, self.store, clock=clock)
-            return Guarded(local, provider.rules)
+            return Guarded(local, provider.rules, local)
         budget, rate = provider.manifest.limits.budget, settings.requests_per_minute
         if budget is not None and rate is not None:
             budget = dataclasses.replace(budget, burst=rate, per_minute=rate)
@@ -72,7 +80,9 @@ class Gateway:
             timeout=settings.timeout,
         )
         addresses = settings.addresses(provider.manifest.base_urls)
-        return Guarded(provider.connect(client, addresses, settings.account_cache), provider.rules)
+        source = provider.connect(client, addresses, settings.account_cache)
+        interval = settings.watch_interval or provider.manifest.limits.watch_interval
+        return Guarded(source, provider.rules, Compared(source, interval, clock))
 
     @property
     def uses_store(self) -> bool:
@@ -86,13 +96,7 @@ class Gateway:
             for key in PROVIDERS
             if (found := self.settings.provider(key).credentials)
         }
-        return Credentials((provider.manifest for provider in PROVIDERS.values()), own)
-
-    def graphql(self) -> GraphQLEndpoint:
-        """Make the endpoint of the graph."""
-        return GraphQLEndpoint(
-            self.documents, self.settings.server, self.credentials(), partial(Context, self.backends)
-        )
+        return Credentials(MANIFESTS, own)
 
     def routes(self) -> list[BaseRoute]:
         """List every address that the gateway serves beside the graph's."""
@@ -111,7 +115,8 @@ class Gateway:
 
     def figures(self) -> list[Figure]:
         """List what `/metrics` tells."""
-        return [*self.documents.figures(), *(part for backend in self.backends.values() for part in backend.figures())]
+        own = [*self.documents.figures(), *self.operations.figures()]
+        return [*own, *(part for backend in self.backends.values() for part in backend.figures())]
 
     def app(self) -> ASGIApp:
         """Make the ASGI application; its lifespan opens and closes the parts."""
@@ -121,15 +126,9 @@ class Gateway:
             async with self:
                 yield
 
-        graphql = self.graphql()
-        application = Starlette(routes=[Route("/graphql", graphql), *self.routes()], lifespan=lifespan)
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            # Past the router, which takes as long to find the graph as a small query takes in all.
-            straight = scope["type"] == "http" and scope["path"] == "/graphql"
-            await (graphql if straight else application)(scope, receive, send)
-
-        return app
+        door = Door(self.settings.server, self.credentials())
+        others = self.routes()
+        return site(self.operations, self.settings.server, door, self.page, others=others, lifespan=lifespan)
 
     async def __aenter__(self) -> Gateway:
         if self.uses_store:

@@ -36,6 +36,8 @@ from gateway.app import Gateway, schema
 from gateway.backends.local import issue, now
 from gateway.files import Line, Unreadable, documents
 from gateway.http.callers import is_loopback
+from gateway.http.graphiql import FROM_CDN
+from gateway.http.persisted import BadManifest
 from gateway.importing import Broken, Report, import_documents
 from gateway.model.errors import GatewayError, InvalidInput
 from gateway.model.ids import DefinitionRef, OwnerRef
@@ -65,6 +67,8 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except (StoreError, Unreadable) as error:
             _fail(str(error), FAILED)
+        except BadManifest as error:
+            _fail(str(error), USAGE)
         except GatewayError as error:
             _fail(error.message, USAGE if isinstance(error, InvalidInput) else FAILED)
 
@@ -230,10 +234,28 @@ def _stop(_signal: int, _frame: object) -> None:
     sys.exit(OK)
 
 
+class _Server(uvicorn.Server):
+    """The server, which lets streams end before it waits for the requests under way."""
+
+    def __init__(self, gateway: Gateway, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        self._gateway.operations.draining.set()
+        # Before the connections are told to close: streams have a word for it.
+        await asyncio.sleep(0)
+        await super().shutdown(sockets)
+
+
 async def _serve(settings: Settings, listening: socket.socket, *, demo: bool) -> None:
     address = f"http://{_shown_host(settings.server.host)}:{listening.getsockname()[1]}"
     gateway = Gateway(settings)
-    server = uvicorn.Server(
+    if gateway.page is not None and not gateway.page.is_built:
+        _tell(f"gateway: {FROM_CDN}")
+    server = _Server(
+        gateway,
         uvicorn.Config(
             gateway.app(),
             log_config=None,
@@ -244,7 +266,10 @@ async def _serve(settings: Settings, listening: socket.socket, *, demo: bool) ->
             # Said here, so that no variable of the environment makes a caller from afar one of this machine.
             forwarded_allow_ips=["127.0.0.1", "::1"],
             timeout_graceful_shutdown=10,
-        )
+            ws_max_size=settings.server.max_body_bytes,
+            # What is sent is short, and packing it would take more than it saves.
+            ws_per_message_deflate=False,
+        ),
     )
     async with gateway:
         _settle()

@@ -16,5 +16,11 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
 )
 """The providers by key, in the order in which they are shown."""
 
+MANIFESTS = tuple(provider.manifest for provider in PROVIDERS.values())
+"""What each of them declares."""
+
+EXAMPLES = MappingProxyType({key: provider.examples for key, provider in PROVIDERS.items()})
+"""Example operations of each."""
+
 STORED = tuple(kind for provider in PROVIDERS.values() for kind in (*provider.types, *provider.documents))
 """Every type that the store may hold."""

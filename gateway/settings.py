@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -32,6 +32,46 @@ class ServerSettings(Section):
     max_body_bytes: int = Field(default=262_144, ge=1_024, description="The largest request body, in bytes.")
     max_tokens: int = Field(default=4_000, ge=100, description="The most tokens that a GraphQL document may have.")
     timeout: float = Field(default=30.0, gt=0, description="Seconds that one GraphQL operation may take in all.")
+    batch: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="How many operations one request may bring as a JSON array; 0 takes none. Together they are held "
+        "to the limits of one.",
+    )
+    persisted_queries: bool = Field(
+        default=True,
+        description="Whether clients may name a query by its hash once they have sent it: automatic persisted queries.",
+    )
+    trusted_documents: Path | None = Field(
+        default=None,
+        description="A manifest of documents that clients may name by id: a JSON object of texts by id, as Relay and "
+        "codegen write it, or Apollo's.",
+    )
+    only_trusted_documents: bool = Field(
+        default=False, description="Whether nothing is run but the documents of the manifest."
+    )
+    compression: bool = Field(default=True, description="Whether answers are compressed for clients that take gzip.")
+    cors_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Origins whose web pages may ask the graph from browsers, such as `https://example.org`; "
+        "`*` stands for all.",
+    )
+    max_subscriptions: int = Field(
+        default=1_000, ge=0, description="How many subscriptions may be live at a time, of all clients together."
+    )
+    max_operations_per_socket: int = Field(
+        default=100, ge=1, description="How many operations may be under way over one WebSocket."
+    )
+    socket_init_timeout: float = Field(
+        default=10.0, gt=0, description="Seconds within which a WebSocket must be initialised."
+    )
+    send_timeout: float = Field(
+        default=30.0, gt=0, description="Seconds that a client may take to receive one part of a stream."
+    )
+    keep_alive: float = Field(
+        default=12.0, gt=0, description="Seconds after which an idle stream is sent something, to keep it open."
+    )
     metrics: bool = Field(
         default=True, description="Whether `/metrics` tells the process's figures to those who may ask the graph."
     )
@@ -43,6 +83,17 @@ class ServerSettings(Section):
     node_fields: bool = Field(
         default=True, description="Whether the schema has `node` and `nodes`; off for supergraphs that have their own."
     )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if origin != "*" and (
+                parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"`{origin}` is no origin: it is a scheme and a host, and a port if need be")
+        return origins
 
 
 class StoreSettings(Section):
@@ -110,6 +161,12 @@ class ProviderSettings(Section):
         le=86_400,
         description="Seconds for which what the service tells a credential is kept for that credential alone; 0 keeps "
         "nothing. A change in the game, or of what the credential may do, is seen that much later.",
+    )
+    watch_interval: float | None = Field(
+        default=None,
+        ge=1,
+        description="Seconds between two looks at an inventory of the service that somebody follows; the provider's "
+        "own measure, if absent.",
     )
     credentials: dict[str, SecretStr] = Field(
         default_factory=dict[str, SecretStr],

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self, cast
 
+from gateway.api.federation import entity_by_reference
 from gateway.api.keys import NodeKey, SearchKey, ViewerKey
 from gateway.api.search import search_items
 from gateway.model.container import Contents
@@ -252,6 +253,7 @@ DERIVED: Mapping[str, Derived] = {
     "inventory_by_input": _inventory_by_input,
     "node_by_id": _node_by_id,
     "nodes_by_ids": _nodes_by_ids,
+    "entity_by_reference": entity_by_reference,
     "slots_by_key": _slot_by_key,
     "places_by_item": _places_by_item,
     "targets_by_ref": _target_by_ref,

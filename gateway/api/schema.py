@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 
 import strawberry
+from strawberry.federation import Schema
+from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 
+from gateway.api.federation import ANY, VERSION, federated
 from gateway.api.mutations import Mutation
 from gateway.api.queries import NodeQuery, Query
+from gateway.api.subscriptions import Subscription
 from gateway.model.change import PlainChangeSet, PreconditionFailedError, RefusedError
+from gateway.model.inventory import Inventory
 from gateway.model.manifest import ProviderKey
-from gateway.model.owner import show_owner_details
+from gateway.model.owner import InventoryOwner, show_owner_details
 from gateway.model.scalars import SCALARS
 from gateway.model.verbs import show_input_details
 
@@ -32,9 +37,16 @@ def build_schema(
     """
     show_owner_details(accounts)
     show_input_details(inputs)
-    return strawberry.Schema(
-        query=NodeQuery if node_fields else Query,
+    # Only known below, and only asked later.
+    sdl = functools.cache(lambda: schema.as_str())  # noqa: PLW0108
+    query = federated(NodeQuery if node_fields else Query, (InventoryOwner, Inventory, *types), sdl)
+    schema = Schema(
+        query=query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[*types, PlainChangeSet, RefusedError, PreconditionFailedError],
-        config=StrawberryConfig(scalar_map=SCALARS),
+        config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
+        scalar_overrides={FederationAny: ANY},
+        federation_version=VERSION,
     )
+    return schema

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import structlog
 
 from gateway.model.arguments import CollectibleArguments
+from gateway.model.change import InventoryChange
 from gateway.model.credentials import Credential
 from gateway.model.deadline import Limit, time_left
-from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
+from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, NotFound, Unsupported, UpstreamTimeout
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.manifest import BackendKind, Capability, Manifest
-from gateway.model.ports import Backend, Rules, Session, Shown, Written
+from gateway.model.ports import Feed, Rules, Session, Shown, Source, Written
 from gateway.model.relations import Asked
 from gateway.telemetry import Figure
 
@@ -102,8 +104,10 @@ def _refuse(key: object) -> None:
 class Guarded:
     """A backend that is called only for what its manifest declares, with keys that can be its own."""
 
-    def __init__(self, inner: Backend, rules: Rules) -> None:
+    def __init__(self, inner: Source, rules: Rules, feed: Feed | None = None) -> None:
+        """Without a `feed` nobody learns of changes."""
         self.inner = inner
+        self.feed = feed
         self.rules = rules
         self.checks = _checks(rules)
         self.manifest: Manifest = inner.manifest
@@ -116,6 +120,30 @@ class Guarded:
     async def owners(self) -> list[OwnerRef]:
         """List every owner that the backend holds itself."""
         return await self.inner.owners()
+
+    async def changes(
+        self, credential: Credential, owner: OwnerRef, since: str | None
+    ) -> AsyncGenerator[InventoryChange]:
+        """Tell what changes in an inventory, to those who may see it."""
+        if self.feed is None:
+            raise self.named(Unsupported(f"What changes at {self.manifest.title} is not told here."))
+        session = self.session(credential)
+        try:
+            found = (await session.visibility_by_owner([owner])).get(owner)
+        finally:
+            await session.aclose()
+        if isinstance(found, GatewayError):
+            raise found
+        if found is None:
+            raise self.named(NotFound(f"{self.manifest.title} has no such owner."))
+        if not found:
+            raise self.named(self.rules.lacking(()))
+        try:
+            async with contextlib.aclosing(self.feed.changes(credential, owner, since)) as changes:
+                async for change in changes:
+                    yield change
+        except GatewayError as error:
+            raise self.named(error) from None
 
     def figures(self) -> list[Figure]:
         """List what is to be watched of the backend."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar, cast
@@ -22,10 +22,11 @@ from gateway.model.arguments import (
     PageArguments,
     TotalArguments,
 )
+from gateway.model.change import InventoryChange, change_cursor, change_place, no_changes
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
-from gateway.model.errors import Forbidden, GatewayError, NotFound, Unauthenticated, Unsupported
+from gateway.model.errors import Forbidden, GatewayError, InvalidInput, NotFound, Unauthenticated, Unsupported
 from gateway.model.forest import Forest
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.item import Item, ItemConnection
@@ -36,6 +37,7 @@ from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import CREDENTIAL, InventoryOwner
 from gateway.model.paging import Part, Position, Window, trimmed
 from gateway.model.ports import (
+    ENDLESS,
     OPEN,
     Access,
     Clock,
@@ -49,7 +51,7 @@ from gateway.model.ports import (
     Written,
 )
 from gateway.model.relations import Asked
-from gateway.store.reads import Drawn
+from gateway.store.reads import Change, Drawn
 from gateway.store.store import Store
 from gateway.telemetry import Figure
 
@@ -81,6 +83,13 @@ async def issue(store: Store, provider: str, rules: Rules, wanted: Wanted) -> st
     return minted.secret
 
 
+def sequence_of(place: str) -> int:
+    """Read the sequence number that a cursor holds; InvalidInput where it holds none."""
+    if not place.isdecimal() or not place.isascii() or len(place) > len(str(ENDLESS)):
+        raise InvalidInput("`since` is no cursor of this inventory's changes.")
+    return int(place)
+
+
 class Narrowed(NamedTuple):
     """A list as it is asked of the store, and whether a part of what was asked for is hidden."""
 
@@ -107,6 +116,51 @@ class LocalBackend:
     async def owners(self) -> list[OwnerRef]:
         """List every owner in the store."""
         return await self.store.owner_refs(self.manifest.key)
+
+    async def changes(
+        self, credential: Credential, owner: OwnerRef, since: str | None
+    ) -> AsyncGenerator[InventoryChange]:
+        """Tell of the changes in the owner's log, as they are written and as they were."""
+        async with self.store.listening(owner) as written:
+            last = await self.store.last_change(owner)
+            after = last if since is None else sequence_of(change_place(since, owner))
+            if after > last:
+                # The store is another one, or an older state of it.
+                after = last
+                yield self._change(owner, last, self.clock(), None)
+            while True:
+                written.clear()
+                found = await self.store.changes_after(owner, after)
+                if found:
+                    await self._check_visible(credential, owner)
+                for change in found:
+                    is_next, after = change.sequence == after + 1, change.sequence
+                    yield self._change(owner, after, change.at, change, is_whole=is_next)
+                if not found:
+                    await written.wait()
+
+    def _change(
+        self, owner: OwnerRef, sequence: int, at: datetime, change: Change | None, *, is_whole: bool = True
+    ) -> InventoryChange:
+        changes = None if change is None else self.store.change_set(change)
+        return InventoryChange(
+            cursor=change_cursor(owner, str(sequence)),
+            at=at,
+            changes=changes or no_changes(owner),
+            is_reset=changes is None or not is_whole,
+        )
+
+    async def _check_visible(self, credential: Credential, owner: OwnerRef) -> None:
+        """Raise where the credential may no longer see the inventory: it may have been revoked since."""
+        session = self.session(credential)
+        try:
+            found = (await session.visibility_by_owner([owner])).get(owner)
+        finally:
+            await session.aclose()
+        if isinstance(found, GatewayError):
+            raise found
+        if not found:
+            raise NotFound(f"{self.manifest.title} has no such owner.") if found is None else self.rules.lacking(())
 
     async def issue(self, wanted: Wanted) -> str:
         """Make a credential for the dialect, and give its secret."""

@@ -53,7 +53,9 @@ async def _written(
     if before is not None:
         if before.input_hash != digest:
             raise DuplicateTransaction("This transaction id was used before, with another input.").at("transactionId")
-        changes = replace(writer.change_set(before), is_replayed=True, is_simulated=simulate)
+        # Only verbs have transaction ids.
+        recorded = cast("ChangeSet", writer.change_set(before))
+        changes = replace(recorded, is_replayed=True, is_simulated=simulate)
         return Written(changes=changes, shown=await own.replay(writer, verb, owner, change, changes))
     await _check_versions(writer, own, owner, change)
     told = await own.write(writer, verb, owner, change)

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from inspect import isawaitable
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 from cachetools import LRUCache
 from graphql import (
+    REMOVE,
+    DirectiveNode,
     DocumentNode,
     ExecutionResult,
+    ExperimentalIncrementalExecutionResults,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
-    execute,  # pyright: ignore[reportUnknownVariableType]  # parts of its signature are untyped
+    Visitor,
+    create_source_event_stream,  # pyright: ignore[reportUnknownVariableType]  # as below
+    experimental_execute_incrementally,  # pyright: ignore[reportUnknownVariableType]  # parts of it are untyped
     get_variable_values,
     parse,
     specified_rules,
     validate,
+    visit,
 )
+from graphql.execution import Executor
 from graphql.execution.values import VariableValues
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.execution.compiler import Types
-from gateway.execution.guard import Limits, check
+from gateway.execution.guard import Limits, Weight, check_together, weigh
 from gateway.execution.plan import Plan
 from gateway.execution.selections import Refused, conditions
 from gateway.model.relations import Loading
@@ -44,6 +52,8 @@ _BYTES_A_TOKEN = 1_500
 _PROBATION = 0.2
 """The part of the cache that texts seen only once may take."""
 
+
+_INCREMENTAL = ("defer", "stream")
 
 _NO_VARIABLES = VariableValues({}, {})
 
@@ -78,6 +88,21 @@ class Operation:
     def kind(self) -> OperationType:
         """Whether it is a query, a mutation or a subscription."""
         return self._node.operation
+
+    @property
+    def errors(self) -> list[GraphQLError]:
+        """What is wrong with its document."""
+        return self._document.errors
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether parts of its answer may come later, for clients that take them so."""
+        return self._document.is_incremental and self.kind is not OperationType.SUBSCRIPTION
+
+    @property
+    def weight(self) -> Weight:
+        """What it amounts to, by the name of the limit."""
+        return self._document.weights.get(id(self._node), {})
 
     @property
     def plans(self) -> list[Plan | None]:
@@ -125,14 +150,55 @@ class Operation:
             except Exception:
                 # Whatever it was, graphql-core finds it again, and tells where.
                 self._document.documents.replays += 1
-        result = execute(
-            schema,
-            self._syntax,
+        return await self._execute(given, context)
+
+    async def _execute(self, given: dict[str, Any], context: Loading, event: object = None) -> ExecutionResult:
+        # By the function that can do more: the other refuses any schema that has the directives of the former.
+        return cast("ExecutionResult", await self._incrementally(self._document.at_once, given, context, event))
+
+    async def _incrementally(
+        self, syntax: DocumentNode, given: dict[str, Any], context: Loading, event: object = None
+    ) -> ExecutionResult | ExperimentalIncrementalExecutionResults:
+        result = experimental_execute_incrementally(
+            self._document.documents.types.schema,
+            syntax,
+            root_value=event,
             context_value=context,
             variable_values=given,
             operation_name=self.name,
         )
         return await result if isawaitable(result) else result
+
+    async def deliver(
+        self, variables: Mapping[str, Any] | None, context: Loading
+    ) -> ExecutionResult | ExperimentalIncrementalExecutionResults:
+        """Run the operation, and give parts of the answer later that it defers or streams."""
+        if self._document.errors:
+            return ExecutionResult(None, self._document.errors)
+        return await self._incrementally(self._syntax, dict(variables or {}), context)
+
+    async def source(
+        self, variables: Mapping[str, Any] | None, context: Loading
+    ) -> ExecutionResult | AsyncGenerator[Any]:
+        """Open the stream of events of a subscription, each of which `answer` answers; or tell why it cannot be."""
+        if self._document.errors:
+            return ExecutionResult(None, self._document.errors)
+        executor = cast("Any", Executor).build(
+            self._document.documents.types.schema,
+            self._document.at_once,
+            context_value=context,
+            raw_variable_values=dict(variables or {}),
+            operation_name=self.name,
+        )
+        if isinstance(executor, list):
+            return ExecutionResult(None, cast("list[GraphQLError]", executor))
+        stream = create_source_event_stream(executor)
+        found: Any = await stream if isawaitable(stream) else stream
+        return found
+
+    async def answer(self, event: object, variables: Mapping[str, Any] | None, context: Loading) -> ExecutionResult:
+        """Give the answer of a subscription for one event."""
+        return await self._execute(dict(variables or {}), context, event)
 
 
 class _Document:
@@ -143,28 +209,38 @@ class _Document:
         self.errors: list[GraphQLError] = []
         self.weight = len(text) + _BYTES_A_TOKEN
         self.conditions: tuple[str, ...] = ()
+        self.weights: dict[int, Weight] = {}
+        self.is_incremental = False
         self._operations: list[Operation] = []
         try:
             syntax = parse(text, max_tokens=max_tokens)
         except GraphQLError as error:
-            self._broken: GraphQLError | None = error
+            self.broken: GraphQLError | None = error
             return
-        self._broken = None
+        self.broken = None
         _unchain(syntax)
         self.weight += _BYTES_A_TOKEN * syntax.token_count
         for node in syntax.definitions:
             if isinstance(node, OperationDefinitionNode):
                 self._operations.append(Operation(self, syntax, node))
         if self._operations:
-            refused = check(syntax, documents.types.schema, documents.limits)
+            refused, weights = weigh(syntax, documents.types.schema, documents.limits)
             # What it has to say grows with the errors, at up to a millisecond each.
             errors = [refused] if refused else validate(documents.types.schema, syntax, _RULES, max_errors=_MOST_ERRORS)
             self.errors = errors
+            self.weights = {id(node): weight for node, weight in weights}
             self.conditions = () if errors else conditions(syntax)
+            self.is_incremental = not errors and "@" in text and _defers(syntax)
+        self._syntax = syntax
+
+    @functools.cached_property
+    def at_once(self) -> DocumentNode:
+        """The document with nothing that comes later: what it defers and streams is answered with all the rest."""
+        return visit(self._syntax, _AtOnce()) if self.is_incremental else self._syntax
 
     def operation(self, name: str | None) -> Operation:
-        if self._broken:
-            raise Invalid(self._broken)
+        if self.broken:
+            raise Invalid(self.broken)
         named = [operation for operation in self._operations if not name or operation.name == name]
         if not named:
             raise NoOperation
@@ -203,6 +279,15 @@ class Documents:
 
     def __len__(self) -> int:
         return len(self._seen_once) + len(self._in_use)
+
+    def faults(self, text: str) -> list[GraphQLError]:
+        """Tell what is wrong with a document, which need not be one that is asked for now."""
+        document = _Document(self, text, self._max_tokens)
+        return [document.broken] if document.broken else document.errors
+
+    def check_together(self, operations: Sequence[Operation]) -> GraphQLError | None:
+        """Give an error where operations that come together are over the limits of one."""
+        return check_together([operation.weight for operation in operations], self.limits)
 
     def figures(self) -> list[Figure]:
         """List what is to be watched of the cache."""
@@ -246,6 +331,30 @@ class Documents:
             _keep(self._in_use, text, document)
         self.hits += 1
         return document.operation(operation_name)
+
+
+class _AtOnce(Visitor):
+    """Takes away the directives by which parts of an answer come later."""
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> Any:
+        """Remove it, or leave it."""
+        return REMOVE if node.name.value in _INCREMENTAL else None
+
+
+class _Deferring(Visitor):
+    """Finds out whether any part of an answer may come later."""
+
+    found = False
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+        """Look at it."""
+        self.found = self.found or node.name.value in _INCREMENTAL
+
+
+def _defers(syntax: DocumentNode) -> bool:
+    looking = _Deferring()
+    visit(syntax, looking)
+    return looking.found
 
 
 def _unchain(syntax: DocumentNode) -> None:

@@ -8,9 +8,9 @@ is spread. Only then, and only where the document is known to be small when writ
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from graphql import (
     DocumentNode,
@@ -99,6 +99,19 @@ _MESSAGES = {
     "relations": "The operation follows {} relations",
     "objects": "The answer may have {} objects",
     "comparisons": "The document's repeated fields take {} comparisons",
+}
+
+
+_WORDS = {
+    "definitions": "operations and fragments",
+    "directives": "directives",
+    "selections": "fields and fragments selected",
+    "values": "values and variables",
+    "aliases": "aliases",
+    "root_fields": "root fields",
+    "relations": "relations",
+    "objects": "objects that their answers may have",
+    "comparisons": "comparisons of repeated fields",
 }
 
 
@@ -359,8 +372,22 @@ class Circle(Exception):
     """A fragment spreads itself, in the end."""
 
 
-def check(document: DocumentNode, schema: GraphQLSchema, limits: Limits) -> GraphQLError | None:
-    """Give an error of LimitExceeded where a document is over a limit, one of syntax where a fragment spreads itself.
+_OF_DOCUMENTS = ("definitions", "directives", "selections", "values")
+_OF_OPERATIONS = ("depth", "aliases", "root_fields", "relations", "objects")
+
+Weight = Mapping[str, int]
+"""What one operation amounts to, with what its document does beside it, by the name of the limit; but for the depth."""
+
+
+class Weighed(NamedTuple):
+    """What the guard found: what is wrong with a document, if anything, and what each operation of it amounts to."""
+
+    error: GraphQLError | None
+    weights: Sequence[tuple[Definition, Weight]] = ()
+
+
+def weigh(document: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Weighed:
+    """Find an error of LimitExceeded where a document is over a limit, one of syntax where a fragment spreads itself.
 
     What else is wrong with it is left to validation.
     """
@@ -368,19 +395,35 @@ def check(document: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Grap
         analysis = Analysis(document, schema)
     except Circle:
         # This rule's time is linear, and its words are the ones that clients know.
-        return validate(schema, document, (NoFragmentCyclesRule,), max_errors=1)[0]
-    for name in ("definitions", "directives", "selections", "values"):
+        return Weighed(validate(schema, document, (NoFragmentCyclesRule,), max_errors=1)[0])
+    for name in _OF_DOCUMENTS:
         if getattr(analysis, name) > getattr(limits, name):
-            return _over(name, getattr(analysis, name), limits, None)
-    for name in ("depth", "aliases", "root_fields", "relations", "objects"):
+            return Weighed(_over(name, getattr(analysis, name), limits, None))
+    for name in _OF_OPERATIONS:
         for root, figures in zip(analysis.roots, analysis.figures, strict=True):
             if getattr(figures, name) > getattr(limits, name):
-                return _over(name, getattr(figures, name), limits, root)
+                return Weighed(_over(name, getattr(figures, name), limits, root))
     comparisons = analysis.comparisons()
-    return _over("comparisons", comparisons, limits, None) if comparisons > limits.comparisons else None
+    if comparisons > limits.comparisons:
+        return Weighed(_over("comparisons", comparisons, limits, None))
+    whole = {name: cast("int", getattr(analysis, name)) for name in _OF_DOCUMENTS} | {"comparisons": comparisons}
+    weights = [
+        (root, whole | {name: getattr(figures, name) for name in _OF_OPERATIONS if name != "depth"})
+        for root, figures in zip(analysis.roots, analysis.figures, strict=True)
+    ]
+    return Weighed(None, weights)
 
 
-def _over(name: str, found: int, limits: Limits, root: Definition | None) -> GraphQLError:
+def check_together(weights: Sequence[Weight], limits: Limits) -> GraphQLError | None:
+    """Give an error of LimitExceeded where operations that come together are over the limits of one."""
+    for name, word in _WORDS.items():
+        found = sum(weight.get(name, 0) for weight in weights)
+        if found > getattr(limits, name):
+            return _over(name, found, limits, None, "The operations of the batch have {} " + word)
+    return None
+
+
+def _over(name: str, found: int, limits: Limits, root: Definition | None, message: str | None = None) -> GraphQLError:
     number = f"{found:,}" if found < _MANY else f"{_MANY:,} or more"
-    refused = LimitExceeded(f"{_MESSAGES[name].format(number)}; the most is {getattr(limits, name):,}.")
+    refused = LimitExceeded(f"{(message or _MESSAGES[name]).format(number)}; the most is {getattr(limits, name):,}.")
     return GraphQLError(refused.message, root, original_error=refused)

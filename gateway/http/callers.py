@@ -6,11 +6,17 @@ import functools
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from gateway.http.accept import GRAPHQL_JSON, JSON, split
 from gateway.http.answers import Headers
 from gateway.http.body import Refused
 from gateway.model.credentials import Credential
 from gateway.model.manifest import Manifest
+from gateway.settings import ServerSettings
 
 _PREFIX = b"x-credential-"
 _MAX_SECRET = 4_096
@@ -51,6 +57,73 @@ def is_loopback(host: str) -> bool:
         # So a socket that listens to both families shows a caller of the older one.
         address = address.ipv4_mapped
     return address.is_loopback
+
+
+_SIGNS = ("x-apollo-operation-name", "apollo-require-preflight", "graphql-require-preflight", "x-requested-with")
+"""Headers that a page of another origin cannot send without asking first."""
+
+
+_BROWSERS = ("Mozilla/", "Opera/")
+"""How every browser calls itself; a page that gives another name has to ask first as well."""
+
+
+class Door:
+    """Who comes in, with which credentials, and from which web pages."""
+
+    def __init__(self, settings: ServerSettings, credentials: Credentials) -> None:
+        self._token = settings.token.get_secret_value() if settings.token else None
+        self._host = settings.host
+        self._origins = frozenset(settings.cors_origins)
+        self._credentials = credentials
+
+    def admit(
+        self, client: tuple[str, int] | None, headers: Headers, raw: Iterable[tuple[bytes, bytes]]
+    ) -> Mapping[str, Credential]:
+        """Let a caller in, or raise Refused; give the credentials to be used with each provider."""
+        admit(client, headers, self._token, self._host)
+        return self._credentials.read(raw)
+
+    def check_foreign(self, headers: Headers) -> None:
+        """Raise Refused for what a page of another origin can send without asking first, such as a plain GET.
+
+        What it asks it could not read, but the gateway would do the work, and how long that takes would tell.
+        """
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site in ("same-origin", "none") or (origin is not None and self._is_welcome(origin)):
+            return
+        if site is not None:
+            raise Refused(403, "Pages of other origins may not ask this.")
+        named = {split(part)[0] for part in headers.get("accept", "").split(",")}
+        if split(headers.get("content-type", ""))[0] == JSON or named & {JSON, GRAPHQL_JSON}:
+            return
+        agent = headers.get("user-agent", "")
+        if agent and not agent.startswith(_BROWSERS):
+            return
+        if not any(sign in headers for sign in _SIGNS):
+            raise Refused(400, f"A GET needs `Accept: {JSON}`, or a header such as `GraphQL-Require-Preflight: 1`.")
+
+    def check_origin(self, headers: Headers) -> None:
+        """Raise Refused for a socket that a page of another origin opens: browsers let any page do so."""
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != headers.get("host") and not self._is_welcome(origin):
+            raise Refused(403, "Pages of other origins may not connect.")
+
+    def _is_welcome(self, origin: str) -> bool:
+        return "*" in self._origins or origin in self._origins
+
+
+def cors(app: ASGIApp, settings: ServerSettings) -> ASGIApp:
+    """Let the web pages of the settings' origins ask an application from browsers, with credentials in headers."""
+    if not settings.cors_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.cors_origins,
+        allow_methods=("GET", "POST"),
+        # Whatever they are: a browser names what it is about to send, and no cookie is ever read.
+        allow_headers=("*",),
+        expose_headers=("Retry-After",),
+    )
 
 
 class Credentials:

@@ -1,38 +1,38 @@
-"""GraphQL over HTTP at one address: operations by POST and GET, and GraphiQL for browsers."""
+"""GraphQL over HTTP at one address: operations by POST and GET, alone, in batches or by and by, and GraphiQL."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, cast
 
-import orjson
 import structlog
 from graphql import ExecutionResult, OperationType
-from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.context import Context
-from gateway.api.errors import extensions, formatted
-from gateway.execution.documents import Documents, Invalid, NoOperation, Operation
+from gateway.execution.documents import Invalid, Operation
+from gateway.http.accept import Accepted, accepted, split
 from gateway.http.answers import Answer, Headers, headers_of
 from gateway.http.body import Disconnected, Refused, parse_json, read_body
-from gateway.http.callers import Credentials, admit
-from gateway.http.graphiql import PAGE
-from gateway.model.credentials import Credential
-from gateway.model.deadline import Limit, deadline
-from gateway.model.errors import FAULT, ErrorCode, GatewayError, UpstreamTimeout
+from gateway.http.callers import Door
+from gateway.http.graphiql import Page
+from gateway.http.operations import Credentials, Operations
+from gateway.http.persisted import UnknownDocument
+from gateway.http.requests import Asked, parse_asked, parse_parameters
+from gateway.http.results import Parts, body_of, fail, failure, json, refusal, refuse, told
+from gateway.http.streams import EVENT_STREAM, Form, Stream, multipart
+from gateway.model.errors import FAULT, GatewayError
 from gateway.settings import ServerSettings
-
-JSON = "application/json"
-GRAPHQL_JSON = "application/graphql-response+json"
-
-# What reads stop by themselves at the deadline; what does not is stopped this much later.
-_GRACE = 1.0
 
 # Seconds before a client that leaves is noticed.
 _UNWATCHED = 0.1
+
+_SMALLEST = 1_024
+"""From how many bytes on an answer is worth being made smaller."""
+
+_LONG = 65_536
+"""From how many bytes on making it smaller would keep others waiting."""
 
 _log = structlog.get_logger("gateway.http")
 
@@ -40,179 +40,225 @@ _log = structlog.get_logger("gateway.http")
 class GraphQLEndpoint:
     """The ASGI application at `/graphql`."""
 
-    def __init__(
-        self,
-        documents: Documents,
-        settings: ServerSettings,
-        credentials: Credentials,
-        context: Callable[[Mapping[str, Credential]], Context],
-    ) -> None:
-        self._documents = documents
+    def __init__(self, operations: Operations, settings: ServerSettings, door: Door, page: Page | None = None) -> None:
+        """Without a `page`, browsers get none."""
+        self._operations = operations
         self._settings = settings
-        self._token = settings.token.get_secret_value() if settings.token else None
-        self._credentials = credentials
-        self._context = context
+        self._door = door
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that leaves takes its operation with it."""
         headers = headers_of(scope)
-        media_type = _media_type(headers.get("accept", ""))
+        wanted = accepted(headers.get("accept", ""))
         try:
-            answer = await self._answer(scope, receive, headers, media_type)
+            answer = await self._answer(scope, receive, send, headers, wanted)
         except Disconnected:
             return
         except Refused as refused:
-            answer = _refuse(refused, media_type)
+            answer = refuse(refused, wanted.media_type)
+        except (GatewayError, UnknownDocument) as error:
+            answer = fail(error, wanted.media_type)
         except Exception:
             _log.exception("request_failed")
-            answer = _refuse(Refused(500, FAULT), media_type)
-        await answer.send(scope, send)
+            answer = refuse(Refused(500, FAULT), wanted.media_type)
+        if answer is not None:
+            await (await self._smaller(answer, headers)).send(scope, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Answer:
+    async def _smaller(self, answer: Answer, headers: Headers) -> Answer:
+        if len(answer.body) < _SMALLEST or not self._settings.compression or answer.status != 200:
+            return answer
+        answer.headers = {
+            **answer.headers,
+            "Vary": ", ".join(filter(None, (answer.headers.get("Vary"), "Accept-Encoding"))),
+        }
+        if not _takes_gzip(headers.get("accept-encoding", "")):
+            return answer
+        return await asyncio.to_thread(answer.compressed) if len(answer.body) > _LONG else answer.compressed()
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, headers: Headers, wanted: Accepted
+    ) -> Answer | None:
+        """Answer, or give None where the answer was sent by and by."""
         method = scope["method"]
         if method not in ("GET", "HEAD", "POST"):
             raise Refused(405, "GraphQL is asked by GET or POST.", {"Allow": "GET, HEAD, POST"})
-        query = None if method == "POST" else QueryParams(scope["query_string"])
-        if query is not None and "query" not in query and "text/html" in headers.get("accept", ""):
-            if self._settings.graphiql:
-                return Answer(
-                    PAGE.encode(), "text/html; charset=utf-8", 200, {"Vary": "Accept", "X-Frame-Options": "DENY"}
-                )
-            raise Refused(404, "There is no page here.")
-        admit(scope.get("client"), headers, self._token, self._settings.host)
-        credentials = self._credentials.read(scope["headers"])
-        if query is None:
+        is_post = method == "POST"
+        if not is_post and b"query=" not in scope["query_string"] and "text/html" in headers.get("accept", ""):
+            if self._page is None:
+                raise Refused(404, "There is no page here.")
+            return Answer(self._page.html, "text/html; charset=utf-8", 200, self._page.headers)
+        credentials = self._door.admit(scope.get("client"), headers, scope["headers"])
+        if is_post:
             _check_content_type(headers)
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.timeout)
-            asked = _asked(parse_json(body))
+            given = parse_json(body)
+            if isinstance(given, list):
+                return await self._batch(cast("list[Any]", given), credentials, receive, wanted)
         else:
-            asked = _asked({name: _parameter(name, query[name]) for name in _PARTS if name in query})
+            self._door.check_foreign(headers)
+            given = parse_parameters(scope["query_string"])
+        asked = parse_asked(given)
         try:
-            operation = self._documents.get(asked["query"], asked.get("operationName") or None)
+            operation = self._operations.find(asked)
         except Invalid as invalid:
-            return _told(ExecutionResult(None, [invalid.error]), media_type)
-        except NoOperation:
-            what = "`operationName` names no operation of" if asked.get("operationName") else "There is no operation in"
-            raise Refused(400, f"{what} the document.") from None
-        if operation.kind is not OperationType.QUERY and method != "POST":
+            return await self._told(ExecutionResult(None, [invalid.error]), send, wanted)
+        if operation.kind is not OperationType.QUERY and not is_post:
             raise Refused(405, "Only queries may be asked by GET.", {"Allow": "POST"})
+        if operation.errors:
+            return await self._told(ExecutionResult(None, operation.errors), send, wanted)
+        form = self._form(operation, wanted)
+        if form is not None:
+            await self._stream(operation, asked, credentials, form, receive, send, wanted)
+            return None
+        working = self._operations.run(operation, asked, credentials)
+        return told(await _unless_gone(receive, working), wanted.media_type)
+
+    async def _told(self, result: ExecutionResult, send: Send, wanted: Accepted) -> Answer | None:
+        """Answer at once, if need be as a stream of one event."""
+        if wanted.json is not None or not wanted.events:
+            return told(result, wanted.media_type)
+        async with self._opened(send, EVENT_STREAM) as stream:
+            await stream.put(body_of(result))
+        return None
+
+    def _opened(self, send: Send, form: Form) -> Stream:
+        return Stream(send, form, patience=self._settings.send_timeout, keep_alive=self._settings.keep_alive)
+
+    def _form(self, operation: Operation, wanted: Accepted) -> Form | None:
+        """Choose how the answer comes by and by; None where it comes at once."""
         if operation.kind is OperationType.SUBSCRIPTION:
-            raise Refused(400, "Subscriptions are not served here.")
-        return await _unless_gone(receive, self._execute(operation, asked, credentials, media_type))
+            if wanted.events > 0 and wanted.events >= wanted.multipart:
+                return EVENT_STREAM
+            if wanted.multipart > 0:
+                version = wanted.parameters.get("subscriptionspec")
+                return multipart({"subscriptionSpec": version} if version == "1.0" else {})
+            raise Refused(406, "The answers of a subscription come as text/event-stream or multipart/mixed.")
+        if wanted.events > wanted.plain:
+            return EVENT_STREAM
+        if operation.is_incremental and wanted.multipart > 0:
+            return multipart({} if _is_newer(wanted) else {"deferSpec": "20220824"})
+        if wanted.json is None:
+            raise Refused(406, "Answers are application/graphql-response+json or application/json.")
+        return None
 
-    async def _execute(
-        self, operation: Operation, asked: Mapping[str, Any], credentials: Mapping[str, Credential], media_type: str
-    ) -> Answer:
-        context = self._context(credentials)
+    async def _stream(
+        self,
+        operation: Operation,
+        asked: Asked,
+        credentials: Credentials,
+        form: Form,
+        receive: Receive,
+        send: Send,
+        wanted: Accepted,
+    ) -> None:
+        stream = self._opened(send, form)
+        is_multipart = form is not EVENT_STREAM
+        if operation.kind is OperationType.SUBSCRIPTION:
+            self._operations.check_room()
+            # The protocol of Apollo's clients wraps each answer, as what ends the stream stands beside them.
+            wraps = is_multipart and wanted.parameters.get("subscriptionspec") == "1.0"
+            working = self._follow(operation, asked, credentials, stream, wraps=wraps)
+        elif is_multipart:
+            parts = Parts(is_newer=_is_newer(wanted))
+            working = self._operations.deliver(operation, asked, credentials, stream.put, parts)
+        else:
+            working = self._whole(operation, asked, credentials, stream)
+        async with stream:
+            try:
+                if not await _unless_gone(receive, self._is_done(working)):
+                    stream.break_off()
+            except GatewayError as error:
+                await stream.put(failure(error))
+            except Disconnected:
+                raise
+            except Exception:
+                _log.exception("request_failed")
+                await stream.put(refusal(Refused(500, FAULT)))
+
+    async def _is_done(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do the work, and say whether it came to its end before the gateway is about to stop."""
+        working, draining = asyncio.ensure_future(work), asyncio.ensure_future(self._operations.draining.wait())
         try:
-            with deadline(self._settings.timeout), Limit(self._settings.timeout + _GRACE):
-                result = await operation.execute(asked.get("variables"), context)
-        except TimeoutError:
-            return _refuse_operation(UpstreamTimeout("The operation took too long."), media_type)
-        except GatewayError as error:
-            return _refuse_operation(error, media_type)
+            await asyncio.wait((working, draining), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+            return working.done()
         finally:
-            await context.aclose()
-        return _told(result, media_type)
+            draining.cancel()
+            working.cancel()
+            await asyncio.gather(working, draining, return_exceptions=True)
+
+    async def _whole(self, operation: Operation, asked: Asked, credentials: Credentials, stream: Stream) -> None:
+        await stream.put(body_of(await self._operations.run(operation, asked, credentials)))
+
+    async def _follow(
+        self, operation: Operation, asked: Asked, credentials: Credentials, stream: Stream, *, wraps: bool
+    ) -> None:
+        async def put(body: Mapping[str, Any]) -> None:
+            await stream.put({"payload": body} if wraps else {**body})
+
+        ended = await self._operations.follow(operation, asked, credentials, put)
+        if ended is not None:
+            await stream.put(({"payload": None} if wraps else {}) | body_of(ended))
+
+    async def _batch(
+        self, given: Sequence[Any], credentials: Credentials, receive: Receive, wanted: Accepted
+    ) -> Answer:
+        """Answer operations that came together, each for itself, in their order."""
+        most = self._settings.batch
+        if most == 0:
+            raise Refused(400, "Operations are not taken in batches here.")
+        if not 0 < len(given) <= most:
+            raise Refused(413 if given else 400, f"A batch has 1 to {most} operations; this one has {len(given):,}.")
+        if wanted.json is None:
+            raise Refused(406, "A batch is answered with application/graphql-response+json or application/json.")
+        bodies: dict[int, Any] = {}
+        pairs: dict[int, tuple[Operation, Asked]] = {}
+        for place, one in enumerate(given):
+            try:
+                asked = parse_asked(one)
+                operation = self._operations.find(asked)
+                if operation.kind is OperationType.SUBSCRIPTION:
+                    raise Refused(406, "A subscription cannot be answered in a batch.")
+                pairs[place] = (operation, asked)
+            except Invalid as invalid:
+                bodies[place] = body_of(ExecutionResult(None, [invalid.error]))
+            except UnknownDocument as unknown:
+                bodies[place] = failure(unknown)
+        try:
+            self._operations.check_together([operation for operation, _ in pairs.values()])
+        except Invalid as invalid:
+            return told(ExecutionResult(None, [invalid.error]), wanted.media_type)
+        working = self._operations.run_together([*pairs.values()], credentials)
+        results = await _unless_gone(receive, working)
+        bodies |= {place: body_of(result) for place, result in zip(pairs, results, strict=True)}
+        return json([bodies[place] for place in range(len(given))], wanted.media_type, 200)
 
 
-_PARTS = ("query", "variables", "operationName", "extensions")
-
-
-def _parameter(name: str, value: str) -> Any:
-    return parse_json(value, f"`{name}`") if name in ("variables", "extensions") and value else value or None
-
-
-def _asked(body: object) -> Mapping[str, Any]:
-    """Check the parts of a GraphQL request; what is malformed is refused with 400."""
-    if not isinstance(body, dict):
-        raise Refused(400, "The request is not a JSON object.")
-    asked = cast("dict[str, Any]", body)
-    if not isinstance(asked.get("query"), str) or not asked["query"].strip():
-        raise Refused(400, "`query` is missing: the text of a GraphQL document.")
-    for name, kind, words in (
-        ("variables", dict, "an object"),
-        ("operationName", str, "a string"),
-        ("extensions", dict, "an object"),
-    ):
-        if asked.get(name) is not None and not isinstance(asked[name], kind):
-            raise Refused(400, f"`{name}` is not {words}.")
-    return asked
+def _is_newer(wanted: Accepted) -> bool:
+    return wanted.parameters.get("incrementalspec") == "v0.2"
 
 
 def _check_content_type(headers: Headers) -> None:
-    content_type, parameters = _split(headers.get("content-type", ""))
+    content_type, parameters = split(headers.get("content-type", ""))
     # A page of another origin may send other types without asking first, and without a charset JSON is UTF-8.
-    if content_type != JSON or parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
+    if content_type != "application/json" or parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
         raise Refused(415, "The body must be application/json in UTF-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "The body must not be compressed.", {"Accept-Encoding": "identity"})
 
 
 @functools.lru_cache(1_000)
-def _media_type(accept: str) -> str:
-    """Choose the media type of the answer: the newer one where it is asked for before, or without, the older."""
-    wanted = sorted(map(_preference, accept.split(",")), reverse=True, key=lambda one: one[1])
-    return next((name for name, weight in wanted if weight > 0 and name in (JSON, GRAPHQL_JSON)), JSON)
+def _takes_gzip(accept_encoding: str) -> bool:
+    for part in accept_encoding.split(","):
+        name, parameters = split(part)
+        if name in ("gzip", "*"):
+            return parameters.get("q", "1") not in ("0", "0.0", "0.00", "0.000")
+    return False
 
 
-def _preference(part: str) -> tuple[str, float]:
-    name, parameters = _split(part)
-    try:
-        return name, float(parameters.get("q", "1"))
-    except ValueError:
-        return name, 0.0
-
-
-@functools.lru_cache(1_000)
-def _split(value: str) -> tuple[str, Mapping[str, str]]:
-    """Take a media type apart: its name and its parameters, in lower case."""
-    name, *given = (part.strip() for part in value.lower().split(";"))
-    parameters = (part.partition("=") for part in given)
-    return name, {key.strip(): text.strip().strip('"') for key, _, text in parameters}
-
-
-def _told(result: ExecutionResult, media_type: str) -> Answer:
-    """Write what an operation came to."""
-    if not result.errors:
-        return _json({"data": result.data}, media_type, 200)
-    body: dict[str, Any] = {"errors": [formatted(error) for error in result.errors]}
-    # A request that was never executed has no data at all; one that was has, if only null.
-    executed = result.data is not None or any(error.path for error in result.errors)
-    if executed:
-        body["data"] = result.data
-    return _json(body, media_type, 200 if executed or media_type == JSON else 400)
-
-
-def _json(body: object, media_type: str, status: int, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(orjson.dumps(body), f"{media_type}; charset=utf-8", status, headers)
-
-
-_CODES = {
-    401: ErrorCode.UNAUTHENTICATED,
-    403: ErrorCode.FORBIDDEN,
-    404: ErrorCode.NOT_FOUND,
-    413: ErrorCode.LIMIT_EXCEEDED,
-    500: ErrorCode.INTERNAL,
-}
-
-
-def _refuse(refused: Refused, media_type: str) -> Answer:
-    code = _CODES.get(refused.status, ErrorCode.INVALID_INPUT)
-    body = {"errors": [{"message": refused.message, "extensions": {"code": code.value}}]}
-    return _json(body, media_type, refused.status, refused.headers)
-
-
-def _refuse_operation(error: GatewayError, media_type: str) -> Answer:
-    body = {"errors": [{"message": error.message, "extensions": extensions(error)}]}
-    if media_type == JSON:
-        return _json(body, media_type, 200)
-    # The newer type has a status that says whether there is any data.
-    statuses = {ErrorCode.UPSTREAM_TIMEOUT: 504, ErrorCode.INTERNAL: 500}
-    return _json(body, media_type, statuses.get(error.code, 400))
-
-
-async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, Answer]) -> Answer:
+async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, Any]) -> Any:
     """Do the work, unless the client leaves: then it is cancelled, with every call that is made for it."""
     working = asyncio.current_task()
     assert working is not None  # noqa: S101 -- a coroutine always runs in a task

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any, cast
 
+import orjson
 import strawberry
 
 from gateway.model.arguments import PageArguments
-from gateway.model.errors import ErrorCode, PreconditionFailed, Refusal
-from gateway.model.ids import CONTAINER, ContainerRef, NodeIds, encode_id
+from gateway.model.errors import ErrorCode, InvalidInput, PreconditionFailed, Refusal
+from gateway.model.ids import CONTAINER, ContainerRef, NodeIds, OwnerRef, encode_id
 from gateway.model.manifest import ProviderKey
 from gateway.model.node import NodeConnection
 from gateway.model.relations import attribute, graph_interface, graph_type, hidden, loaded
@@ -47,6 +51,51 @@ class ChangeSet:
 @graph_type
 class PlainChangeSet(ChangeSet):
     """A change set without reports of a provider's own."""
+
+
+def no_changes(owner: OwnerRef) -> ChangeSet:
+    """Make a change set that tells of nothing."""
+    return PlainChangeSet(
+        created_ids=[],
+        updated_ids=[],
+        moved_ids=[],
+        removed_ids=[],
+        versions=[],
+        is_simulated=False,
+        is_replayed=False,
+        provider=owner.provider,
+    )
+
+
+@graph_type
+class InventoryChange:
+    """What has changed in an inventory since the change before."""
+
+    cursor: str = attribute("The place of this change, for `since`.")
+    at: datetime = attribute("When it was made, or, where a service does not tell, seen.")
+    changes: ChangeSet = attribute("What it was.")
+    is_reset: bool = attribute(
+        "Whether more may have changed than `changes` tells, so that what was read before is to be read anew: after "
+        "an import, or where what came after `since` is no longer known."
+    )
+
+
+def change_cursor(owner: OwnerRef, place: str) -> str:
+    """Make the cursor of a change: `place` is where it stands among those of its owner."""
+    return urlsafe_b64encode(orjson.dumps((*owner, place))).rstrip(b"=").decode()
+
+
+def change_place(cursor: str, owner: OwnerRef) -> str:
+    """Read the place that a cursor holds; InvalidInput for one that is malformed, or of another owner's changes."""
+    refused = InvalidInput("`since` is no cursor of this inventory's changes.")
+    try:
+        found: object = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        raise refused from None
+    place = cast("list[object]", found)[-1] if isinstance(found, list) and found else None
+    if not isinstance(place, str) or change_cursor(owner, place) != cursor:
+        raise refused
+    return place
 
 
 @graph_interface

@@ -25,6 +25,7 @@ class Container(Node):
     """A place where things lie: a folder, a bag, an account's storage. Containers form a tree."""
 
     id_kind = CONTAINER
+    entity_keys = ("id",)
 
     key: str = attribute("The container's key within its inventory.")
     name: str = attribute("What it is called.")

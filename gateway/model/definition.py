@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@graph_interface
+@graph_interface(is_entity=True)
 class ItemDefinition(Node):
     """What an item is: the entry of its provider's catalogue, shared by all who hold a copy."""
 
     id_kind = DEFINITION
+    entity_keys = ("id", "provider key")
 
     provider: ProviderKey = attribute("The provider whose catalogue this is.")
     key: str = attribute("The definition's key at that provider.")

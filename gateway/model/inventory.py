@@ -31,6 +31,7 @@ class Inventory(Node):
     """All that an owner holds at one provider."""
 
     id_kind = INVENTORY
+    entity_keys = ("id",)
 
     is_visible: bool | None = loaded(
         "visibility_by_owner", "Whether the credential in use may see what is inside.", key="owner_ref"

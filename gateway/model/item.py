@@ -26,6 +26,7 @@ class Item(Node):
     """One holding of an owner: a stack, or a copy."""
 
     id_kind = ITEM
+    entity_keys = ("id",)
 
     key: str = attribute("The holding's key within its inventory.")
     name: str | None = attribute("What it is called.", default=None)

@@ -92,13 +92,15 @@ class Limits:
     """The provider's own sizes; None means that it states none.
 
     `page_size`: most entries of one page of its own; `batch_size`: most ids of one bulk call;
-    `stack_size`: most units in one holding; `budget`: how often it may be called.
+    `stack_size`: most units in one holding; `budget`: how often it may be called. `watch_interval` is our own: seconds
+    between two looks at an inventory that is followed, as the service tells nobody what changes.
     """
 
     page_size: int | None
     batch_size: int | None
     stack_size: int | None
     budget: CallBudget | None
+    watch_interval: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import strawberry
+from strawberry.federation.schema_directives import Shareable
 
 from gateway.model.errors import ErrorCode, GatewayError
 from gateway.model.ids import NodeRef, encode_id
@@ -23,6 +24,8 @@ class Node:
     """Anything that has an id of its own and can be read again by it."""
 
     id_kind: ClassVar[str]
+    entity_keys: ClassVar[tuple[str, ...]] = ()
+    """The fields, in the words of the graph, that other subgraphs may refer to a thing by; each set finds it alone."""
 
     @property
     def ref(self) -> NodeRef:
@@ -35,7 +38,7 @@ class Node:
         return strawberry.ID(encode_id(self.id_kind, self.ref))
 
 
-@graph_type
+@graph_type(directives=(Shareable(),))
 class PageInfo:
     """Where a page lies in its list."""
 

@@ -24,6 +24,7 @@ class InventoryOwner(Node):
     """Who holds things at a provider: an account, a user, an agent."""
 
     id_kind = OWNER
+    entity_keys = ("id", "provider key")
 
     provider: ProviderKey = attribute("The provider.")
     key: str = attribute("The owner's key at that provider.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from gateway.files import Format
 from gateway.model.arguments import ContainerKind, ItemFilter
-from gateway.model.change import ChangeSet
+from gateway.model.change import ChangeSet, InventoryChange
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
@@ -140,7 +140,7 @@ class Session(Protocol):
         ...
 
 
-class Backend(Protocol):
+class Source(Protocol):
     """Where a provider's inventories come from: a local store, or the service itself."""
 
     @property
@@ -164,6 +164,21 @@ class Backend(Protocol):
     def figures(self) -> list[Figure]:
         """List what is to be watched of the backend."""
         ...
+
+
+class Feed(Protocol):
+    """Where what changes in a provider's inventories is told."""
+
+    def changes(self, credential: Credential, owner: OwnerRef, since: str | None) -> AsyncGenerator[InventoryChange]:
+        """Tell what changes in an inventory from now on, or from after the cursor `since`, in order and without end.
+
+        Ends with a GatewayError when the credential may no longer see it.
+        """
+        ...
+
+
+class Backend(Source, Feed, Protocol):
+    """All that the graph needs of one provider."""
 
 
 class Holder(NamedTuple):

@@ -10,7 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar, cast, dataclass_transform, overload
 
 import strawberry
+from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.federation.schema_directives import Key
+from strawberry.federation.types import FieldSet
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
@@ -300,21 +303,27 @@ def enum_word(word: str, *, description: str) -> str:
 @overload
 def graph_type(cls: type[T], /) -> type[T]: ...
 @overload
-def graph_type(*, name: str | None = None) -> Callable[[type[T]], type[T]]: ...
+def graph_type(*, name: str | None = None, directives: Sequence[object] = ()) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(attribute, loaded, hidden))
-def graph_type(cls: type[T] | None = None, /, *, name: str | None = None) -> Any:
-    """Make a class an object type of the graph; its docstring is the description that API users read."""
-    return _described(strawberry.type, cls, name)
+def graph_type(cls: type[T] | None = None, /, *, name: str | None = None, directives: Sequence[object] = ()) -> Any:
+    """Make a class an object type of the graph; its docstring is the description that API users read.
+
+    It is an entity, by the keys that it or an interface of it has as `entity_keys`.
+    """
+    return _described(strawberry.type, cls, name, directives, is_entity=True)
 
 
 @overload
 def graph_interface(cls: type[T], /) -> type[T]: ...
 @overload
-def graph_interface(*, name: str | None = None) -> Callable[[type[T]], type[T]]: ...
+def graph_interface(*, is_entity: bool) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(attribute, loaded, hidden))
-def graph_interface(cls: type[T] | None = None, /, *, name: str | None = None) -> Any:
-    """Make a class an interface of the graph; its docstring is the description that API users read."""
-    return _described(strawberry.interface, cls, name)
+def graph_interface(cls: type[T] | None = None, /, *, is_entity: bool = False) -> Any:
+    """Make a class an interface of the graph; its docstring is the description that API users read.
+
+    Other subgraphs may add to all its types at once where it `is_entity` itself.
+    """
+    return _described(strawberry.interface, cls, None, is_entity=is_entity)
 
 
 @overload
@@ -327,9 +336,19 @@ def graph_input(cls: type[T] | None = None, /, *, name: str | None = None) -> An
     return _described(strawberry.input, cls, name)
 
 
-def _described(declare: Callable[..., Any], cls: type[Any] | None, name: str | None) -> Any:
+def _described(
+    declare: Callable[..., Any],
+    cls: type[Any] | None,
+    name: str | None,
+    directives: Sequence[object] = (),
+    *,
+    is_entity: bool = False,
+) -> Any:
     def wrap(target: type[Any]) -> type[Any]:
         description = " ".join((target.__doc__ or "").split())
-        return declare(target, name=name, description=description)
+        keys: Sequence[str] = getattr(target, "entity_keys", ()) if is_entity else ()
+        found = [*directives, *(Key(fields=FieldSet(fields), resolvable=UNSET) for fields in keys)]
+        # An input has no such thing as a directive of federation.
+        return declare(target, name=name, description=description, **({"directives": found} if found else {}))
 
     return wrap if cls is None else wrap(cls)

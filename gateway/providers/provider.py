@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from gateway.backends.limiter import Limiter
 from gateway.model.errors import GatewayError
 from gateway.model.manifest import Manifest
 from gateway.model.options import Options
-from gateway.model.ports import Archive, Backend, Clock, Local, Rules
+from gateway.model.ports import Archive, Backend, Clock, Local, Rules, Source
 from gateway.transport.client import Client
 
 Dialect = Callable[[Backend, Limiter | None, Clock, Any], list[Route]]
@@ -23,8 +24,8 @@ callers are not held back."""
 Serve = Callable[[Clock, Any], Local]
 """Make the provider's own part of the local backend from a clock and the provider's options."""
 
-Connect = Callable[[Client, Mapping[str, str], float], Backend]
-"""Make the upstream backend from a client, the service's base URLs by host name, and the seconds for which what a
+Connect = Callable[[Client, Mapping[str, str], float], Source]
+"""Make the upstream source from a client, the service's base URLs by host name, and the seconds for which what a
 credential has read is kept for it."""
 
 
@@ -50,7 +51,7 @@ class Provider:
     connect: Connect
     routes: Dialect
     demo: str
-    """The package whose `demo.json`, in the service's own format, `--demo` starts with."""
+    """The package whose `demo.json`, in the service's own format, `--demo` starts with; beside it lie the examples."""
     demo_owner: str
     """The owner among the samples whom `--demo` makes credentials for."""
 
@@ -58,3 +59,8 @@ class Provider:
     def key(self) -> str:
         """The provider's key."""
         return self.manifest.key
+
+    @property
+    def examples(self) -> str:
+        """Example operations, each with a comment above that says what it shows; they are good for the samples."""
+        return (resources.files(self.demo) / "examples.graphql").read_text("utf-8")

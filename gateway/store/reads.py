@@ -455,8 +455,10 @@ class Reads:
         ((keys,),) = await self._rows(_FAMILY, {"provider": provider, "family": family})
         return read_texts(keys)
 
-    def change_set(self, change: Change) -> ChangeSet:
-        """Give the change set that a verb recorded."""
+    def change_set(self, change: Change) -> ChangeSet | None:
+        """Give the change set that a verb recorded; None of an import, which records only how much it brought."""
+        if "type" not in change.body:
+            return None
         return self._codec.decode(change.body["type"], orjson.dumps(change.body["details"]).decode())
 
     async def recorded(self, ref: OwnerRef, transaction_id: str) -> Change | None:
@@ -465,6 +467,11 @@ class Reads:
             return None
         values = {"owner": owner_text(*ref), "transaction_id": transaction_id}
         return next((_change(row) for row in await self._rows(_RECORDED, values)), None)
+
+    async def last_change(self, ref: OwnerRef) -> int:
+        """Give the sequence number of the newest change of an owner's inventory; 0, if there was none."""
+        ((last,),) = await self._rows(_LAST_CHANGE, {"owner": owner_text(*ref)})
+        return last or 0
 
     async def changes_after(self, ref: OwnerRef, sequence: int, *, limit: int = 100) -> list[Change]:
         """List the changes of an owner's inventory that came after the one of that sequence number."""
@@ -697,6 +704,8 @@ _RECORDED = select(*_CHANGE_COLUMNS).where(
     CHANGES.c.owner == bindparam("owner", type_=TEXT),
     CHANGES.c.transaction_id == bindparam("transaction_id", type_=TEXT),
 )
+
+_LAST_CHANGE = select(func.max(CHANGES.c.sequence)).where(CHANGES.c.owner == bindparam("owner", type_=TEXT))
 
 _CHANGES = (
     select(*_CHANGE_COLUMNS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,7 +16,9 @@ from gateway.store.details import codec_of
 from gateway.store.engine import Database, StoreError, run
 from gateway.store.grants import Grants, ListedGrant
 from gateway.store.migrations import check_revision, migrate
+from gateway.store.notices import Notices
 from gateway.store.reads import Reads
+from gateway.store.tables import owner_text
 from gateway.store.writes import Writer, import_records
 
 _MANY = 1_000
@@ -38,6 +41,7 @@ class Store(Reads):
         codec = codec_of((*types, PlainChangeSet))
         super().__init__(codec, database.together)
         self._database = database
+        self._notices = Notices(database)
         self._grants = Grants(codec, database)
 
     @classmethod
@@ -81,6 +85,7 @@ class Store(Reads):
 
     async def aclose(self) -> None:
         """Close all connections."""
+        await self._notices.aclose()
         await self._database.aclose()
 
     async def owned(self, ref: OwnerRef, shared_by: str | None = None) -> Owned | None:
@@ -112,6 +117,13 @@ class Store(Reads):
             writer = Writer(self._codec, connection)
             await writer.lock(*refs)
             yield writer
+        self._notices.tell(writer.recorded_for)
+
+    @asynccontextmanager
+    async def listening(self, ref: OwnerRef) -> AsyncGenerator[asyncio.Event]:
+        """Give an event that is set with each change of an owner's log from now on, whichever process writes it."""
+        async with self._notices.listening(owner_text(*ref)) as event:
+            yield event
 
     async def import_records(self, provider: str, records: AsyncIterator[Record] | Iterable[Record]) -> dict[str, int]:
         """Write what an import brings, all or nothing, and count it by word: `owners`, `containers`, `items`, ...

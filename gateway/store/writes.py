@@ -26,6 +26,7 @@ from gateway.model.positions import microseconds
 from gateway.store.arrays import packed, unpacked
 from gateway.store.details import Codec
 from gateway.store.engine import run
+from gateway.store.notices import CHANNEL, notice_of
 from gateway.store.reads import Reads
 from gateway.store.rows import (
     Row,
@@ -68,6 +69,8 @@ class Writer(Reads):
         self._connection = connection
         self._sqlite = connection.dialect.name == "sqlite"
         self._locked: set[str] = set()
+        self.recorded_for: set[str] = set()
+        """The owners whose change log has grown."""
 
     async def lock(self, *refs: OwnerRef) -> None:
         """Wait until no other transaction writes for these owners; an empty owner key locks a provider's catalogue.
@@ -183,8 +186,7 @@ class Writer(Reads):
         if isinstance(body, ChangeSet):
             kind, details = self._codec.encode(body)
             body = {"type": kind, "details": orjson.Fragment(details)}
-        (row,) = await self._rows(_LAST_CHANGE, {"owner": owner})
-        sequence = (row[0] or 0) + 1
+        sequence = await self.last_change(ref) + 1
         change = {
             "owner": owner,
             "sequence": sequence,
@@ -195,7 +197,12 @@ class Writer(Reads):
             "body": orjson.dumps(body).decode(),
         }
         await self._connection.execute(_DELETE_OLD, {"owner": owner, "before": microseconds(at - KEPT)})
-        await self._connection.execute(insert(CHANGES), checked(change))
+        adding = insert(CHANGES)
+        if not self._sqlite:
+            # Sent with the commit, if it comes to that.
+            adding = adding.returning(func.pg_notify(CHANNEL, notice_of(owner)))
+        await self._connection.execute(adding, checked(change))
+        self.recorded_for.add(owner)
         return sequence
 
     async def _delete_content(self, owner: str, keys: Sequence[str]) -> None:
@@ -407,8 +414,6 @@ _ASKED = unpacked("asked")
 _LOCK = (
     select(LOCKS.c.owner).where(LOCKS.c.owner.in_(select(_ASKED.c.a))).order_by(LOCKS.c.owner).with_for_update(of=LOCKS)
 )
-
-_LAST_CHANGE = select(func.max(CHANGES.c.sequence)).where(CHANGES.c.owner == bindparam("owner", type_=TEXT))
 
 _OWNER = bindparam("owner", type_=TEXT)
 

@@ -24,7 +24,7 @@ MANIFEST = Manifest(
         # The service takes none of these, and pretending them would not make them hold.
         BackendKind.UPSTREAM: _BOTH,
     },
-    limits=Limits(page_size=100, batch_size=100, stack_size=None, budget=None),
+    limits=Limits(page_size=100, batch_size=100, stack_size=None, budget=None, watch_interval=30),
     credential_parts=(
         CredentialPart(key="session", title="session token"),
         CredentialPart(key="refresh", title="refresh token"),

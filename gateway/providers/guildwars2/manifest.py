@@ -27,6 +27,8 @@ MANIFEST = Manifest(
         stack_size=250,
         # The service counts by IP address, with or without a key.
         budget=CallBudget(burst=300, per_minute=300, scope=BudgetScope.ADDRESS),
+        # It answers about an account from a cache of its own, for five minutes.
+        watch_interval=300,
     ),
     credential_parts=(CredentialPart(key="key", title="API key"),),
     scopes=(

@@ -51,6 +51,7 @@ MANIFEST = Manifest(
         batch_size=50,
         stack_size=1,
         budget=CallBudget(burst=100, per_minute=100, scope=BudgetScope.CREDENTIAL),
+        watch_interval=120,
     ),
     credential_parts=(
         CredentialPart(key=COOKIE, title="session cookie"),

@@ -40,7 +40,7 @@ MANIFEST = Manifest(
         # came of that; and its conditions are on documents, not on versions.
         BackendKind.UPSTREAM: _BOTH,
     },
-    limits=Limits(page_size=None, batch_size=20, stack_size=1, budget=None),
+    limits=Limits(page_size=None, batch_size=20, stack_size=1, budget=None, watch_interval=30),
     credential_parts=(
         CredentialPart(key=INVENTORY_PART, title="inventory capability"),
         CredentialPart(key=LIBRARY_PART, title="library capability"),

@@ -1,0 +1,277 @@
+"""Compared: the changes of inventories at services that tell nobody of them, found by reading again at intervals."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import secrets
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+import strawberry
+import structlog
+from cachetools import LRUCache
+
+from gateway.model.arguments import BothWaysArguments, ContainerArguments, DescendantArguments
+from gateway.model.change import ContainerVersion, InventoryChange, change_cursor, change_place, no_changes
+from gateway.model.container import Container, Contents
+from gateway.model.credentials import Credential
+from gateway.model.errors import Failure, GatewayError
+from gateway.model.ids import CONTAINER, ITEM, ContainerRef, OwnerRef, encode_id
+from gateway.model.item import Item
+from gateway.model.paging import PAGE_CAP
+from gateway.model.ports import Clock, Session, Source
+from gateway.model.relations import Asked, Relation
+
+_KEPT = 100
+"""How many changes of an inventory are kept for those who come back."""
+
+_MOST_ENTRIES = 2_000_000
+"""How many items and containers are kept in mind of all inventories that were followed, some 200 bytes each."""
+
+_log = structlog.get_logger("gateway.backends")
+
+
+class Entry(NamedTuple):
+    """What is kept in mind of an item or a container: where it lies, and a digest of what it is."""
+
+    place: tuple[str | None, str | None]
+    digest: bytes
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """An inventory as it was read, by reference; `versions` are those of the top level."""
+
+    entries: dict[tuple[str, str], Entry] = field(default_factory=dict[tuple[str, str], Entry])
+    versions: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+
+
+class _Followed:
+    """One inventory as one credential sees it: its last snapshot, and the changes found since it was first read."""
+
+    def __init__(self) -> None:
+        # Tells the cursors of this process from those of others, which know nothing of its numbers.
+        self.epoch = secrets.token_hex(4)
+        self.sequence = 0
+        self.changes: deque[tuple[int, InventoryChange]] = deque(maxlen=_KEPT)
+        self.snapshot: Snapshot | None = None
+        self.changed = asyncio.Condition()
+        self.ended: GatewayError | None = None
+        self.followers = 0
+        self.watching: asyncio.Task[None] | None = None
+
+    @property
+    def weight(self) -> int:
+        return 1 + (len(self.snapshot.entries) if self.snapshot else 0)
+
+
+class Compared:
+    """Follows inventories of a service: each is read every `interval` seconds, while somebody follows it.
+
+    What a credential sees is compared only with what it saw before. Who comes back finds what has changed meanwhile,
+    as long as the last snapshot is in mind.
+    """
+
+    def __init__(self, source: Source, interval: float, clock: Clock) -> None:
+        self._source = source
+        self._interval = interval
+        self._clock = clock
+        self._followed: dict[tuple[str, OwnerRef], _Followed] = {}
+        self._left: LRUCache[tuple[str, OwnerRef], _Followed] = LRUCache(
+            _MOST_ENTRIES, getsizeof=lambda one: one.weight
+        )
+
+    async def changes(
+        self, credential: Credential, owner: OwnerRef, since: str | None
+    ) -> AsyncGenerator[InventoryChange]:
+        """Tell what changes in an inventory, as the credential sees it."""
+        place = None if since is None else change_place(since, owner)
+        at = (credential.partition, owner)
+        followed = self._followed.get(at) or self._left.pop(at, None) or _Followed()
+        self._followed[at] = followed
+        followed.followers += 1
+        try:
+            if followed.watching is None:
+                followed.ended = None
+                followed.watching = asyncio.create_task(self._watch(followed, credential, owner))
+            after = followed.sequence
+            if place is not None:
+                known = self._known(followed, place)
+                if known is None:
+                    yield self._change(followed, owner, None)
+                else:
+                    after = known
+            while True:
+                async with followed.changed:
+                    while followed.sequence == after and followed.ended is None:
+                        await followed.changed.wait()
+                for sequence, change in [*followed.changes]:
+                    if sequence > after:
+                        after = sequence
+                        yield change
+                if followed.ended is not None:
+                    raise followed.ended
+        finally:
+            followed.followers -= 1
+            if followed.followers == 0:
+                await self._leave(at, followed)
+
+    async def _leave(self, at: tuple[str, OwnerRef], followed: _Followed) -> None:
+        watching, followed.watching = followed.watching, None
+        del self._followed[at]
+        if followed.snapshot is not None and followed.weight <= self._left.maxsize:
+            self._left[at] = followed
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    def _known(self, followed: _Followed, place: str) -> int | None:
+        """Give the sequence number that a cursor holds; None where what came after it is not known here."""
+        epoch, _, number = place.partition(":")
+        if epoch != followed.epoch or not number.isdecimal():
+            return None
+        first = followed.changes[0][0] if followed.changes else followed.sequence + 1
+        return int(number) if first - 1 <= int(number) <= followed.sequence else None
+
+    async def _watch(self, followed: _Followed, credential: Credential, owner: OwnerRef) -> None:
+        while True:
+            try:
+                found = await self._read(credential, owner)
+                if found is not None:
+                    await self._compare(followed, owner, found)
+            except GatewayError as error:
+                # What may be well another time is looked at another time.
+                if not (isinstance(error, Failure) or error.retryable):
+                    await self._end(followed, error)
+                    return
+                _log.warning("not_compared", provider=owner.provider, code=error.code.value)
+            except Exception as error:
+                _log.exception("compare_failed", provider=owner.provider)
+                await self._end(followed, Failure("What changes could not be found out.", provider=owner.provider))
+                raise error from None
+            await asyncio.sleep(self._interval)
+
+    async def _end(self, followed: _Followed, error: GatewayError) -> None:
+        async with followed.changed:
+            followed.ended = error
+            followed.changed.notify_all()
+
+    async def _compare(self, followed: _Followed, owner: OwnerRef, found: Snapshot) -> None:
+        before, followed.snapshot = followed.snapshot, found
+        if before is None or (found.entries == before.entries and found.versions == before.versions):
+            return
+        async with followed.changed:
+            followed.sequence += 1
+            followed.changes.append((followed.sequence, self._change(followed, owner, (before, found))))
+            followed.changed.notify_all()
+
+    def _change(
+        self, followed: _Followed, owner: OwnerRef, snapshots: tuple[Snapshot, Snapshot] | None
+    ) -> InventoryChange:
+        changes = no_changes(owner)
+        if snapshots is not None:
+            before, now = snapshots
+            stay = now.entries.keys() & before.entries.keys()
+            changes.created_ids = _ids(owner, [key for key in now.entries if key not in before.entries])
+            changes.removed_ids = _ids(owner, [key for key in before.entries if key not in now.entries])
+            changes.moved_ids = _ids(
+                owner,
+                [key for key in now.entries if key in stay and now.entries[key].place != before.entries[key].place],
+            )
+            changes.updated_ids = _ids(
+                owner,
+                [key for key in now.entries if key in stay and now.entries[key].digest != before.entries[key].digest],
+            )
+            changes.versions = [
+                ContainerVersion(container=_id(owner, (CONTAINER, key)), version=version)
+                for key, version in now.versions.items()
+                if version is not None and before.versions.get(key) != version
+            ]
+        cursor = change_cursor(owner, f"{followed.epoch}:{followed.sequence}")
+        return InventoryChange(cursor=cursor, at=self._clock(), changes=changes, is_reset=snapshots is None)
+
+    async def _read(self, credential: Credential, owner: OwnerRef) -> Snapshot | None:
+        """Read an inventory whole; None where a part of it could not be read, which is not to be taken for gone."""
+        session = self._source.session(credential)
+        try:
+            return await _read(session, owner)
+        finally:
+            await session.aclose()
+
+
+async def _read(session: Session, owner: OwnerRef) -> Snapshot | None:
+    snapshot = Snapshot()
+    top: list[Container] = []
+    whole = await _pages(
+        lambda after: _one(session.containers_by_owner, owner, ContainerArguments(first=PAGE_CAP, after=after)), top
+    )
+    below: list[Container] = []
+    for container in top:
+        ref = container.ref
+        whole = whole and await _pages(
+            lambda after, ref=ref: _one(
+                session.descendants_by_container, ref, DescendantArguments(first=PAGE_CAP, after=after)
+            ),
+            below,
+        )
+    items: list[Item] = []
+    whole = whole and await _pages(
+        lambda after: _one(session.items_by_owner, owner, BothWaysArguments(first=PAGE_CAP, after=after)), items
+    )
+    if not whole:
+        return None
+    for container in (*top, *below):
+        snapshot.entries[CONTAINER, container.key] = Entry((container.parent_key, None), _digest(container))
+    for place, item in enumerate(items):
+        if place % PAGE_CAP == 0:
+            # A large inventory takes longer than others should wait.
+            await asyncio.sleep(0)
+        snapshot.entries[ITEM, item.key] = Entry((item.container_key, item.slot_key), _digest(item))
+    snapshot.versions = await _versions(session, [container.ref for container in top])
+    return snapshot
+
+
+async def _versions(session: Session, refs: list[ContainerRef]) -> dict[str, str | None]:
+    found = await session.contents_by_container(refs)
+    return {ref.key: contents.version for ref in refs if isinstance(contents := found.get(ref), Contents)}
+
+
+async def _one(read: Callable[[Any], Awaitable[Any]], ref: Any, arguments: Any) -> Any:
+    asked = Asked(ref.provider, ref, arguments)
+    found = (await read([asked])).get(asked)
+    if isinstance(found, GatewayError):
+        raise found
+    return found
+
+
+async def _pages(page: Callable[[str | None], Awaitable[Any]], into: list[Any]) -> bool:
+    """Read all pages of a list; say whether every part of it could be read."""
+    after: str | None = None
+    while True:
+        found = await page(after)
+        if found is None:
+            return True
+        into += [node for node in found.nodes if node is not None]
+        if not found.is_complete:
+            return False
+        if not found.page_info.has_next_page:
+            return True
+        after = found.page_info.end_cursor
+
+
+def _digest(thing: Any) -> bytes:
+    """Tell what a thing is from everything that it was, but for what is loaded apart from it."""
+    told = [getattr(thing, one.name) for one in dataclasses.fields(thing) if not isinstance(one, Relation)]
+    return hashlib.blake2b(repr(told).encode(errors="surrogatepass"), digest_size=8).digest()
+
+
+def _ids(owner: OwnerRef, keys: list[tuple[str, str]]) -> list[strawberry.ID]:
+    return [_id(owner, key) for key in keys]
+
+
+def _id(owner: OwnerRef, key: tuple[str, str]) -> strawberry.ID:
+    return strawberry.ID(encode_id(key[0], cast("Any", (*owner, key[1]))))

@@ -1,0 +1,169 @@
+"""Operations as every transport runs them: found, held to their time, followed by their events, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from typing import TypeAlias
+
+from graphql import ExecutionResult, ExperimentalIncrementalExecutionResults, GraphQLError, OperationType
+
+from gateway.api.context import Context
+from gateway.execution.documents import Documents, Invalid, NoOperation, Operation
+from gateway.http.body import Refused
+from gateway.http.persisted import Persisted
+from gateway.http.requests import Asked
+from gateway.http.results import Body, Parts, body_of
+from gateway.model.credentials import Credential
+from gateway.model.deadline import Limit, deadline
+from gateway.model.errors import UpstreamTimeout
+from gateway.settings import ServerSettings
+from gateway.telemetry import Figure
+
+# What reads stop by themselves at the deadline; what does not is stopped this much later.
+_GRACE = 1.0
+
+Credentials: TypeAlias = Mapping[str, Credential]
+"""What a caller uses with each provider."""
+
+Open: TypeAlias = Callable[[Credentials], Context]
+"""Opens what one operation, or one event of a subscription, reads through."""
+
+Put: TypeAlias = Callable[[Body], Awaitable[None]]
+"""Sends one part of an answer, and waits while the client is slow."""
+
+
+class Operations:
+    """Runs operations; of the subscriptions it knows how many are live, and that they are to end.
+
+    What an operation comes to is a result; a GatewayError is raised only where it came to nothing at all.
+    """
+
+    def __init__(self, documents: Documents, persisted: Persisted, settings: ServerSettings, context: Open) -> None:
+        self._documents = documents
+        self._persisted = persisted
+        self._settings = settings
+        self._open = context
+        self._live = 0
+        self.draining = asyncio.Event()
+        """Set when the gateway is about to stop: streams end, and no new ones begin."""
+
+    def find(self, asked: Asked) -> Operation:
+        """Give the operation that a request asks for; raises Invalid, UnknownDocument or Refused."""
+        try:
+            return self._documents.get(self._persisted.text(asked), asked.operation_name)
+        except NoOperation:
+            what = "`operationName` names no operation of" if asked.operation_name else "There is no operation in"
+            raise Refused(400, f"{what} the document.") from None
+
+    def check_together(self, operations: Sequence[Operation]) -> None:
+        """Raise Invalid where operations that come together are over the limits of one."""
+        error = self._documents.check_together(operations)
+        if error is not None:
+            raise Invalid(error)
+
+    def check_room(self) -> None:
+        """Raise Refused where no subscription may begin."""
+        if self.draining.is_set():
+            raise Refused(503, "The gateway is about to stop.", {"Retry-After": "1"})
+        if self._live >= self._settings.max_subscriptions:
+            raise Refused(503, "As many subscriptions are live as this gateway bears.", {"Retry-After": "30"})
+
+    async def run(self, operation: Operation, asked: Asked, credentials: Credentials) -> ExecutionResult:
+        """Run a query or a mutation, and give all of its answer."""
+        # Written out, as most requests come by here: what `_reading` and `_in_time` do.
+        context = self._open(credentials)
+        try:
+            with deadline(self._settings.timeout), Limit(self._settings.timeout + _GRACE):
+                return await operation.execute(asked.variables, context)
+        except TimeoutError:
+            raise _late() from None
+        finally:
+            await context.aclose()
+
+    async def run_together(
+        self, pairs: Sequence[tuple[Operation, Asked]], credentials: Credentials
+    ) -> list[ExecutionResult]:
+        """Run operations that come together, within the time of one; with a mutation among them, one by one."""
+        with self._in_time():
+            if all(operation.kind is OperationType.QUERY for operation, _ in pairs):
+                return [*await asyncio.gather(*(self.run(*pair, credentials) for pair in pairs))]
+            return [await self.run(*pair, credentials) for pair in pairs]
+
+    async def deliver(
+        self, operation: Operation, asked: Asked, credentials: Credentials, put: Put, parts: Parts
+    ) -> None:
+        """Run an operation, and put the parts of its answer as they come."""
+        async with self._reading(credentials) as context:
+            with self._in_time():
+                result = await operation.deliver(asked.variables, context)
+                if not isinstance(result, ExperimentalIncrementalExecutionResults):
+                    await put(body_of(result) | {"hasNext": False})
+                    return
+                await put(parts.first(result.initial_result))
+                async for later in result.subsequent_results:
+                    await put(parts.later(later))
+
+    async def follow(
+        self, operation: Operation, asked: Asked, credentials: Credentials, put: Put
+    ) -> ExecutionResult | None:
+        """Put the answers of a subscription as events come, until it ends; give why it does, where that is an error."""
+        with self._counted():
+            async with self._reading(credentials) as context:
+                with self._in_time():
+                    source = await operation.source(asked.variables, context)
+                if isinstance(source, ExecutionResult):
+                    return source
+                try:
+                    async with contextlib.aclosing(source):
+                        async for event in source:
+                            await put(body_of(await self._answer(operation, event, asked, credentials)))
+                except GraphQLError as error:
+                    return ExecutionResult(None, [error])
+                except Exception as error:
+                    # As graphql-core tells it; whatever is no error of ours is logged where it is written.
+                    return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
+        return None
+
+    async def _answer(
+        self, operation: Operation, event: object, asked: Asked, credentials: Credentials
+    ) -> ExecutionResult:
+        # Each event reads anew: what was read for one before is older than it.
+        async with self._reading(credentials) as context:
+            with self._in_time():
+                return await operation.answer(event, asked.variables, context)
+
+    @contextlib.asynccontextmanager
+    async def _reading(self, credentials: Credentials) -> AsyncGenerator[Context]:
+        context = self._open(credentials)
+        try:
+            yield context
+        finally:
+            await context.aclose()
+
+    @contextlib.contextmanager
+    def _in_time(self) -> Generator[None]:
+        try:
+            with deadline(self._settings.timeout), Limit(self._settings.timeout + _GRACE):
+                yield
+        except TimeoutError:
+            raise _late() from None
+
+    @contextlib.contextmanager
+    def _counted(self) -> Generator[None]:
+        self._live += 1
+        try:
+            yield
+        finally:
+            self._live -= 1
+
+    def figures(self) -> list[Figure]:
+        """List what is to be watched of the operations."""
+        return [
+            Figure(name="gateway_subscriptions", description="Subscriptions that are live.", read=lambda: self._live)
+        ]
+
+
+def _late() -> UpstreamTimeout:
+    return UpstreamTimeout("The operation took too long.")

@@ -1,0 +1,294 @@
+"""GraphQL over WebSockets: the protocol `graphql-transport-ws`, with its close codes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+import structlog
+from graphql import ExecutionResult, OperationType
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.execution.documents import Invalid
+from gateway.http.answers import Headers, headers_of
+from gateway.http.body import Refused
+from gateway.http.callers import Door
+from gateway.http.operations import Credentials, Operations
+from gateway.http.persisted import UnknownDocument
+from gateway.http.requests import parse_asked
+from gateway.http.results import Body, body_of, failure, is_executed, refusal
+from gateway.model.errors import FAULT, GatewayError
+from gateway.settings import ServerSettings
+
+PROTOCOL = "graphql-transport-ws"
+"""The name of the protocol; see the document PROTOCOL.md of the npm package graphql-ws."""
+
+# The protocol's own codes, but for the first, which is that of WebSockets for whatever breaks a policy.
+TOO_SLOW = 1008
+INVALID = 4400
+UNAUTHORIZED = 4401
+FORBIDDEN = 4403
+NO_PROTOCOL = 4406
+INIT_TIMEOUT = 4408
+DUPLICATE = 4409
+TOO_MANY = 4429
+
+_SENT_BY_CLIENTS = ("authorization", "x-credential-")
+"""Headers that a page cannot send with a socket: they may stand in the payload that initialises it."""
+
+_log = structlog.get_logger("gateway.http")
+
+
+class Closed(Exception):
+    """The socket is to be closed, with a code and a reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class Gone(Exception):
+    """The client has closed the socket, or is given up."""
+
+
+class SocketEndpoint:
+    """The ASGI application for WebSockets at `/graphql`."""
+
+    def __init__(self, operations: Operations, settings: ServerSettings, door: Door) -> None:
+        self._operations = operations
+        self._settings = settings
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket, until either side closes it."""
+        await receive()
+        headers = headers_of(scope)
+        try:
+            self._door.check_origin(headers)
+            # Before it is accepted, this is a 403: who is refused learns no more.
+        except Refused:
+            await send({"type": "websocket.close", "code": FORBIDDEN})
+            return
+        if PROTOCOL not in scope["subprotocols"]:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": NO_PROTOCOL, "reason": "Subprotocol not acceptable"})
+            return
+        await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
+        await _Socket(self._operations, self._settings, self._door, scope, headers, receive, send).serve()
+
+
+class _Socket:
+    """One socket: what it is initialised with, and the operations under way over it, by their ids."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        settings: ServerSettings,
+        door: Door,
+        scope: Scope,
+        headers: Headers,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._operations = operations
+        self._settings = settings
+        self._door = door
+        self._scope = scope
+        self._headers = headers
+        self._receive = receive
+        self._send = send
+        self._credentials: Credentials | None = None
+        self._is_initialised = False
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._refused = 0
+        self._turn = asyncio.Lock()
+        self._closed: Closed | None = None
+        self._serving: asyncio.Task[Any] | None = None
+
+    async def serve(self) -> None:
+        """Read what the client sends, until the end."""
+        self._serving = asyncio.current_task()
+        timeout = asyncio.get_running_loop().call_later(
+            self._settings.socket_init_timeout, self._close, INIT_TIMEOUT, "Connection initialisation timeout"
+        )
+        draining = asyncio.create_task(self._operations.draining.wait())
+        draining.add_done_callback(lambda ended: ended.cancelled() or self._close(1001, "Going away"))
+        try:
+            while True:
+                await self._take(self._read(await self._receive()))
+                if self._credentials is not None:
+                    timeout.cancel()
+        except Closed as closed:
+            self._closed = closed
+        except Gone:
+            return
+        except asyncio.CancelledError:
+            if self._closed is None or cast("asyncio.Task[Any]", self._serving).uncancel() > 0:
+                raise
+        except Exception:
+            _log.exception("socket_failed")
+            self._closed = Closed(1011, "Internal error")
+        finally:
+            timeout.cancel()
+            draining.cancel()
+            await self._end()
+
+    async def _end(self) -> None:
+        working = [*self._working.values()]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        if self._closed is not None:
+            message = {"type": "websocket.close", "code": self._closed.code, "reason": self._closed.reason}
+            with contextlib.suppress(Gone):
+                await self._write(message)
+
+    def _close(self, code: int, reason: str) -> None:
+        """End the socket from outside of the reading of it."""
+        if self._closed is None and self._serving is not None:
+            self._closed = Closed(code, reason)
+            self._serving.cancel()
+
+    def _read(self, message: Message) -> Mapping[str, Any]:
+        if message["type"] == "websocket.disconnect":
+            raise Gone
+        text = message.get("text")
+        try:
+            if not isinstance(text, str) or len(text) > self._settings.max_body_bytes:
+                raise ValueError
+            found: object = orjson.loads(text)
+        except ValueError:
+            raise Closed(INVALID, "Invalid message received") from None
+        if not isinstance(found, dict):
+            raise Closed(INVALID, "Invalid message received")
+        return cast("dict[str, Any]", found)
+
+    async def _take(self, message: Mapping[str, Any]) -> None:
+        payload = message.get("payload")
+        match message.get("type"):
+            case "connection_init":
+                await self._initialise(payload)
+            case "ping":
+                await self._tell({"type": "pong"} | ({} if payload is None else {"payload": payload}))
+            case "pong":
+                pass
+            case "subscribe":
+                await self._subscribe(message.get("id"), payload)
+            case "complete":
+                if not isinstance(message.get("id"), str):
+                    raise Closed(INVALID, "Invalid message received")
+                task = self._working.pop(message["id"], None)
+                if task is not None:
+                    task.cancel()
+            case _:
+                raise Closed(INVALID, "Invalid message received")
+
+    async def _initialise(self, payload: object) -> None:
+        if self._is_initialised:
+            raise Closed(TOO_MANY, "Too many initialisation requests")
+        self._is_initialised = True
+        if payload is not None and not isinstance(payload, dict):
+            raise Closed(INVALID, "Invalid message received")
+        sent = {
+            name.lower(): value
+            for name, value in cast("dict[str, object]", payload or {}).items()
+            if name.lower().startswith(_SENT_BY_CLIENTS) and isinstance(value, str)
+        }
+        try:
+            raw = [(name, value) for name, value in self._scope["headers"] if name.decode("latin-1") not in sent]
+            raw += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
+            self._credentials = self._door.admit(self._scope.get("client"), {**self._headers, **sent}, raw)
+        except UnicodeEncodeError:
+            raise Closed(FORBIDDEN, "A header in the payload is malformed.") from None
+        except Refused as refused:
+            raise Closed(FORBIDDEN, _reason(refused.message)) from None
+        await self._tell({"type": "connection_ack"})
+
+    async def _subscribe(self, key: object, payload: object) -> None:
+        if self._credentials is None:
+            raise Closed(UNAUTHORIZED, "Unauthorized")
+        if not isinstance(key, str) or not key or not isinstance(payload, dict):
+            raise Closed(INVALID, "Invalid message received")
+        if key in self._working:
+            raise Closed(DUPLICATE, _reason(f"Subscriber for {key} already exists"))
+        most = self._settings.max_operations_per_socket
+        if len(self._working) >= most:
+            # One who goes on is flooding, and answering would keep the others waiting.
+            self._refused += 1
+            if self._refused > most:
+                raise Closed(TOO_MANY, "Too many operations")
+            refused = Refused(413, f"The most operations over one socket are {most}.")
+            await self._tell({"id": key, "type": "error", "payload": refusal(refused)["errors"]})
+            return
+        task = asyncio.create_task(self._run(key, cast("object", payload), self._credentials))
+        self._working[key] = task
+        task.add_done_callback(lambda ended: self._ended(key, ended))
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        if self._working.get(key) is task:
+            del self._working[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, Gone):
+                self._close(TOO_SLOW, "Too slow")
+            else:
+                _log.error("operation_failed", exc_info=error)
+                self._close(1011, "Internal error")
+
+    async def _run(self, key: str, payload: object, credentials: Credentials) -> None:
+        """Run one operation: each answer is a message `next`, and an error, or `complete`, the last."""
+
+        async def put(body: Body) -> None:
+            await self._tell({"id": key, "type": "next", "payload": body})
+
+        try:
+            errors = await self._answer(payload, credentials, put)
+        except Invalid as invalid:
+            errors = body_of(ExecutionResult(None, [invalid.error]))
+        except (GatewayError, UnknownDocument) as error:
+            errors = failure(error)
+        except Refused as refused:
+            errors = refusal(refused)
+        except Gone:
+            raise
+        except Exception:
+            _log.exception("operation_failed")
+            errors = refusal(Refused(500, FAULT))
+        # From here on the id may be used again.
+        self._working.pop(key, None)
+        if errors is None:
+            await self._tell({"id": key, "type": "complete"})
+        else:
+            await self._tell({"id": key, "type": "error", "payload": errors["errors"]})
+
+    async def _answer(self, payload: object, credentials: Credentials, put: Any) -> Body | None:
+        """Put the answers; give the errors of an operation that was not, or is no longer, executed."""
+        asked = parse_asked(payload)
+        operation = self._operations.find(asked)
+        if operation.kind is OperationType.SUBSCRIPTION:
+            self._operations.check_room()
+            ended = await self._operations.follow(operation, asked, credentials, put)
+            return None if ended is None else body_of(ended)
+        result = await self._operations.run(operation, asked, credentials)
+        if not is_executed(result) and result.errors:
+            return body_of(result)
+        await put(body_of(result))
+        return None
+
+    async def _tell(self, message: Mapping[str, Any]) -> None:
+        await self._write({"type": "websocket.send", "text": orjson.dumps(message).decode()})
+
+    async def _write(self, message: Message) -> None:
+        """Send a message; a client that takes too long to receive it is given up, and so is one that is gone."""
+        try:
+            async with asyncio.timeout(self._settings.send_timeout), self._turn:
+                await self._send(message)
+        except (TimeoutError, OSError, RuntimeError):
+            raise Gone from None
+
+
+def _reason(text: str) -> str:
+    """Cut a reason to the 123 bytes that a close frame holds."""
+    return text.encode()[:123].decode(errors="ignore")

@@ -89,9 +89,10 @@ class ServerSettings(Section):
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
             parts = urlsplit(origin)
-            if origin != "*" and (
-                parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}"
-            ):
+            is_one = (
+                parts.scheme in ("http", "https") and parts.hostname and origin == f"{parts.scheme}://{parts.netloc}"
+            )
+            if origin != "*" and not is_one:
                 raise ValueError(f"`{origin}` is no origin: it is a scheme and a host, and a port if need be")
         return origins
 

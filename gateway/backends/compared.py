@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import hashlib
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -20,7 +21,7 @@ from gateway.model.change import ContainerVersion, InventoryChange, change_curso
 from gateway.model.container import Container, Contents
 from gateway.model.credentials import Credential
 from gateway.model.errors import Failure, GatewayError
-from gateway.model.ids import CONTAINER, ITEM, ContainerRef, OwnerRef, encode_id
+from gateway.model.ids import CONTAINER, ITEM, OwnerRef, encode_id
 from gateway.model.item import Item
 from gateway.model.paging import PAGE_CAP
 from gateway.model.ports import Clock, Session, Source
@@ -44,7 +45,7 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Snapshot:
-    """An inventory as it was read, by reference; `versions` are those of the top level."""
+    """An inventory as it was read, by kind and key; `versions` are those of containers, by key."""
 
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict[tuple[str, str], Entry])
     versions: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
@@ -78,7 +79,7 @@ class Compared:
 
     def __init__(self, source: Source, interval: float, clock: Clock) -> None:
         self._source = source
-        self._interval = interval
+        self.interval = interval
         self._clock = clock
         self._followed: dict[tuple[str, OwnerRef], _Followed] = {}
         self._left: LRUCache[tuple[str, OwnerRef], _Followed] = LRUCache(
@@ -140,7 +141,7 @@ class Compared:
     async def _watch(self, followed: _Followed, credential: Credential, owner: OwnerRef) -> None:
         while True:
             try:
-                found = await self._read(credential, owner)
+                found = await self.read(credential, owner)
                 if found is not None:
                     await self._compare(followed, owner, found)
             except GatewayError as error:
@@ -153,7 +154,7 @@ class Compared:
                 _log.exception("compare_failed", provider=owner.provider)
                 await self._end(followed, Failure("What changes could not be found out.", provider=owner.provider))
                 raise error from None
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self.interval)
 
     async def _end(self, followed: _Followed, error: GatewayError) -> None:
         async with followed.changed:
@@ -194,7 +195,7 @@ class Compared:
         cursor = change_cursor(owner, f"{followed.epoch}:{followed.sequence}")
         return InventoryChange(cursor=cursor, at=self._clock(), changes=changes, is_reset=snapshots is None)
 
-    async def _read(self, credential: Credential, owner: OwnerRef) -> Snapshot | None:
+    async def read(self, credential: Credential, owner: OwnerRef) -> Snapshot | None:
         """Read an inventory whole; None where a part of it could not be read, which is not to be taken for gone."""
         session = self._source.session(credential)
         try:
@@ -224,20 +225,24 @@ async def _read(session: Session, owner: OwnerRef) -> Snapshot | None:
     )
     if not whole:
         return None
+    asked = [container.ref for container in top if container.versioned_by is None]
+    found: Mapping[Any, Any] = await session.contents_by_container(asked) if asked else {}
     for container in (*top, *below):
-        snapshot.entries[CONTAINER, container.key] = Entry((container.parent_key, None), _digest(container))
+        contents = found.get(container.ref)
+        arranged: list[Any] = []
+        if container.versioned_by is not None:
+            snapshot.versions[container.key] = container.version
+        elif isinstance(contents, Contents):
+            snapshot.versions[container.key] = contents.version
+            # Where no version tells that something lies elsewhere, the slots do.
+            arranged = [(slot.key, slot.item_key) for slot in contents.slots or () if contents.version is None]
+        snapshot.entries[CONTAINER, container.key] = Entry((container.parent_key, None), _digest(container, arranged))
     for place, item in enumerate(items):
         if place % PAGE_CAP == 0:
             # A large inventory takes longer than others should wait.
             await asyncio.sleep(0)
         snapshot.entries[ITEM, item.key] = Entry((item.container_key, item.slot_key), _digest(item))
-    snapshot.versions = await _versions(session, [container.ref for container in top])
     return snapshot
-
-
-async def _versions(session: Session, refs: list[ContainerRef]) -> dict[str, str | None]:
-    found = await session.contents_by_container(refs)
-    return {ref.key: contents.version for ref in refs if isinstance(contents := found.get(ref), Contents)}
 
 
 async def _one(read: Callable[[Any], Awaitable[Any]], ref: Any, arguments: Any) -> Any:
@@ -263,10 +268,22 @@ async def _pages(page: Callable[[str | None], Awaitable[Any]], into: list[Any]) 
         after = found.page_info.end_cursor
 
 
-def _digest(thing: Any) -> bytes:
-    """Tell what a thing is from everything that it was, but for what is loaded apart from it."""
-    told = [getattr(thing, one.name) for one in dataclasses.fields(thing) if not isinstance(one, Relation)]
+def _digest(thing: Any, beside: Sequence[Any] = ()) -> bytes:
+    """Tell what a thing is from everything that it was read with."""
+    told = [*beside, *(getattr(thing, name) for name in _attributes(cast("type[Any]", type(thing))))]
     return hashlib.blake2b(repr(told).encode(errors="surrogatepass"), digest_size=8).digest()
+
+
+@functools.cache
+def _attributes(kind: type[Any]) -> tuple[str, ...]:
+    """Name the attributes of a type that are neither loaded apart nor made of others, and are no version."""
+    fields: Sequence[Any] = dataclasses.fields(kind)
+    return tuple(
+        one.name
+        for one in fields
+        if not (isinstance(one, Relation) or getattr(one, "base_resolver", None))
+        and one.name != getattr(kind, "versioned_by", None)
+    )
 
 
 def _ids(owner: OwnerRef, keys: list[tuple[str, str]]) -> list[strawberry.ID]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import strawberry
 
@@ -26,6 +26,9 @@ class Container(Node):
 
     id_kind = CONTAINER
     entity_keys = ("id",)
+
+    versioned_by: ClassVar[str | None] = None
+    """The hidden attribute that the version is made of, where a container knows it: it changes with what lies there."""
 
     key: str = attribute("The container's key within its inventory.")
     name: str = attribute("What it is called.")

@@ -53,6 +53,7 @@ class SecondLifeCategory(Container):
     """A folder."""
 
     id_kind = CONTAINER
+    versioned_by = "number"
 
     type_number: int = attribute("The number of the folder's type; -1 for an ordinary one.")
     thumbnail_id: str | None = attribute("The asset id of its picture.", default=None)

@@ -10,12 +10,17 @@ import signal
 import socket
 import subprocess
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
+from gateway.http.graphiql import FROM_CDN, Page
 from gateway.registry import PROVIDERS
 from tests.cli.conftest import COMMAND, OWNER
 
@@ -40,7 +45,8 @@ class Serving:
         """Send a signal, and give the exit code and what else was written; one that does not stop fails the test."""
         self.process.send_signal(how)
         out, err = self.process.communicate(timeout=STOPS)
-        return self.process.returncode, out, err
+        # A checkout in which the page was not built says so at the start.
+        return self.process.returncode, out, err.removeprefix(f"gateway: {FROM_CDN}\n")
 
 
 @contextlib.contextmanager
@@ -237,3 +243,55 @@ def test_listening_to_all_without_a_token_is_told(folder: Path) -> None:
     with serving("--host", "0.0.0.0", until="/graphql", GATEWAY_SERVER__TOKEN="0123456789abcdef") as up:
         _, _, err = up.stop(signal.SIGTERM)
     assert err == ""
+
+
+FOLLOW = 'subscription { inventoryChanged(owner: { provider: %s, key: "%s" }) { isReset } }'
+
+
+def test_it_says_where_the_page_comes_from_if_not_from_here(folder: Path) -> None:
+    shown = "" if Page((), {}).is_built else f"gateway: {FROM_CDN}\n"
+    with serving(until="/graphql") as up:
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.communicate(timeout=STOPS)[1] == shown
+    with serving(until="/graphql", GATEWAY_SERVER__GRAPHIQL="false") as up:
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.communicate(timeout=STOPS)[1] == ""
+
+
+def test_streams_and_sockets_are_ended_when_it_stops(folder: Path) -> None:
+    name = PROVIDERS["guildwars2"].manifest.provider.name
+    query = FOLLOW % (name, OWNER)
+    with demo(folder) as up, httpx.Client(timeout=10) as client, ExitStack() as stack:
+        headers = {"accept": "text/event-stream"}
+        stream = stack.enter_context(
+            client.stream("POST", f"{up.address}/graphql", json={"query": query}, headers=headers)
+        )
+        chunks = stream.iter_text()
+        assert next(chunks).startswith(":")
+        address = up.address.replace("http", "ws")
+        end = stack.enter_context(connect(f"{address}/graphql", subprotocols=[Subprotocol("graphql-transport-ws")]))
+        end.send('{"type":"connection_init"}')
+        assert end.recv(10) == '{"type":"connection_ack"}'
+        end.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}}))
+        figures = f"{up.address}/metrics"
+        while "gateway_subscriptions 2.0" not in client.get(figures).text:
+            assert up.process.poll() is None
+        code, out, err = up.stop(signal.SIGTERM)
+        assert (code, out.strip(), err) == (0, "", "")
+        # Unfinished, so that the client comes back.
+        assert "complete" not in "".join(chunks)
+        with pytest.raises(ConnectionClosed) as closed:
+            end.recv(10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code in (1001, 1012)
+
+
+def test_trusted_documents_that_are_no_good_are_told_at_the_start(folder: Path) -> None:
+    (folder / "manifest.json").write_text('{"a": "{ nothing }"}')
+    variables = {"GATEWAY_SERVER__TRUSTED_DOCUMENTS": str(folder / "manifest.json")}
+    done = subprocess.run(
+        [*COMMAND, "serve", "--port", "0"], capture_output=True, check=False, env={**os.environ, **variables}, text=True
+    )
+    assert done.returncode == 2
+    assert "The document 'a'" in done.stderr
+    assert "Cannot query field 'nothing'" in done.stderr

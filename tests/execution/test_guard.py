@@ -12,6 +12,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
     get_introspection_query,
@@ -23,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.errors import formatted
-from gateway.execution.guard import Analysis, Limits, check
+from gateway.execution.guard import Analysis, Limits, weigh
 from gateway.model.errors import LimitExceeded
 from tests.execution.graph import REAL, graph_of
 from tests.execution.operations import Operation, operations
@@ -34,6 +35,10 @@ LARGE = 65_536
 INVENTORY = 'inventory(owner: {provider: GUILD_WARS_2, key: "me"})'
 
 # --- hostile documents: each in about as many characters as asked for ---
+
+
+def check(document: DocumentNode, schema: GraphQLSchema, limits: Limits) -> GraphQLError | None:
+    return weigh(document, schema, limits).error
 
 
 def repeated(unit: Callable[[int], str], around: str, size: int) -> str:

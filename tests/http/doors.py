@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
 import httpx
 import orjson
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message
 
 from gateway.api.context import Context
@@ -16,13 +18,17 @@ from gateway.app import Gateway, schema
 from gateway.backends.guarded import Guarded
 from gateway.execution.documents import Documents
 from gateway.http.callers import Credentials
-from gateway.http.graphql import GraphQLEndpoint
+from gateway.http.callers import Door as Entrance
+from gateway.http.graphiql import Page
+from gateway.http.operations import Operations
+from gateway.http.persisted import persisted
+from gateway.http.site import site
 from gateway.model.credentials import Credential
 from gateway.model.ids import DefinitionRef, OwnerRef
 from gateway.model.manifest import BackendKind
 from gateway.model.owner import InventoryOwner
 from gateway.model.ports import Backend
-from gateway.registry import PROVIDERS
+from gateway.registry import MANIFESTS, PROVIDERS
 from gateway.settings import ServerSettings, Settings
 from gateway.telemetry import Figure
 from tests.gateways import HOST, Answer
@@ -35,6 +41,7 @@ OWNER_AND_DEFINITIONS = (
     '{ inventoryOwner(owner: { provider: %s, key: "Some.1234" }) { key } '  # noqa: UP031 -- braces
     'itemDefinitions(provider: %s, keys: ["item:1"]) { key } }' % (NAME, NAME)
 )
+SUBSCRIPTION = 'subscription { inventoryChanged(owner: { provider: %s, key: "Some.1234" }) { cursor } }' % NAME  # noqa: UP031 -- braces
 
 Read = Callable[[Sequence[Any]], Awaitable[Mapping[Any, Any]]]
 
@@ -104,6 +111,32 @@ def each(error: Exception) -> Read:
     return read
 
 
+class Live(Told):
+    """A backend whose changes are those that the test tells."""
+
+    def __init__(self, **reads: Any) -> None:
+        super().__init__(owners_by_key=known, **reads)
+        self.told: asyncio.Queue[Any] = asyncio.Queue()
+        self.followers = 0
+
+    async def changes(self, credential: Any, owner: OwnerRef, since: str | None) -> Any:
+        self.credentials.append(credential)
+        self.followers += 1
+        try:
+            while True:
+                told = await self.told.get()
+                if isinstance(told, Exception):
+                    raise told
+                yield told
+        finally:
+            self.followers -= 1
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(_app: Starlette) -> AsyncGenerator[None]:
+    yield
+
+
 class Door:
     """The endpoint, and a client of it at an address of its own."""
 
@@ -117,12 +150,16 @@ class Door:
     ) -> None:
         self.backend = backend or Told(owners_by_key=known)
         server = ServerSettings(**settings)
-        self.app = GraphQLEndpoint(
-            Documents(schema(Settings.model_construct()), max_tokens=server.max_tokens),
+        documents = Documents(schema(Settings.model_construct()), max_tokens=server.max_tokens)
+        self.operations = Operations(
+            documents,
+            persisted(server, documents),
             server,
-            Credentials((provider.manifest for provider in PROVIDERS.values()), own or {}),
             partial(Context, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend})),
         )
+        page = Page(MANIFESTS, {}) if server.graphiql else None
+        entrance = Entrance(server, Credentials(MANIFESTS, own or {}))
+        self.app = site(self.operations, server, entrance, page, others=(), lifespan=_lifespan)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.app, client=(client, 50_000)), base_url=HOST
         )
@@ -153,6 +190,9 @@ class ByHand:
         self.headers = {"content-type": "application/json", "host": "localhost", **given}
         self.sent: list[Message] = []
         self.received = 0
+        self.takes = asyncio.Event()
+        """Cleared, for a client that does not read what is sent."""
+        self.takes.set()
         self._incoming: asyncio.Queue[Message] = asyncio.Queue()
 
     def body(self, chunk: bytes, *, more: bool = False) -> None:
@@ -181,6 +221,7 @@ class ByHand:
         return await self._incoming.get()
 
     async def _send(self, message: Message) -> None:
+        await self.takes.wait()
         self.sent.append(message)
 
     @property

@@ -119,7 +119,7 @@ async def test_everything_that_works_for_an_operation_knows_its_deadline() -> No
 async def test_an_operation_that_stops_at_nothing_ends_soon_after_its_time(
     accept: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.http.graphql._GRACE", 0.01)
+    monkeypatch.setattr("gateway.http.operations._GRACE", 0.01)
     door = Door(Told(owners_by_key=for_ever), timeout=0.01)
     answer = await door.ask(OWNER, accept=accept)
     assert answer.status == status

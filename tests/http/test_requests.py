@@ -39,8 +39,6 @@ async def test_other_methods_are_refused_and_told_which_are_allowed(method: str)
         {"query": "{ __typename }", "extensions": []},
         {"query": "query One { __typename }", "operationName": "Two"},
         {"query": "fragment Part on Query { __typename }"},
-        {"query": "subscription { inventoryChanged { cursor } }"},
-        {"query": "subscription Live { a } query One { __typename }", "operationName": "Live"},
     ],
     ids=str,
 )

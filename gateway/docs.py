@@ -47,6 +47,8 @@ def _capabilities() -> str:
         for budget in budgets
     ]
     lines.append("| calls | " + " | ".join(told) + " |")
+    watched = [f"every {provider.manifest.limits.watch_interval:g} s" for provider in PROVIDERS.values()]
+    lines.append("| looks at what is followed at the service | " + " | ".join(watched) + " |")
     lines.append("\n| credential | header | scopes |")
     lines.append("|---|---|---|")
     for provider in PROVIDERS.values():

@@ -21,11 +21,6 @@ def upstreams(*needed: Capability) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("subject", cells, indirect=True)
 
 
-CALLS = {"guildwars2": 6, "community": 2, "secondlife": 3, "roblox": 2}
-"""A look at the samples: one call for each character and three kinds of storage; for each page of a list; for a tree
-and what hangs loose."""
-
-
 @upstreams()
 async def test_a_look_costs_so_many_calls_however_many_follow(
     subject: Subject, monkeypatch: pytest.MonkeyPatch
@@ -53,7 +48,7 @@ async def test_a_look_costs_so_many_calls_however_many_follow(
         for key in "123":
             await end.subscribe(key, FOLLOW, owner=subject.owner)
         await until(lambda: len(looks) > 20)
-        assert first == looks[-2:] == [CALLS[subject.provider.key]] * 2
+        assert first == looks[-2:] == [subject.world.look] * 2
     done = len(looks)
     subject.asked.calls.clear()
     assert len(looks) <= done + 1

@@ -93,6 +93,8 @@ class World:
     """A definition that the owner holds; None where things have no definitions."""
     unheld: str
     """A definition that the owner does not hold."""
+    look: int
+    """How many calls of the service it takes to read all that the owner holds, and where."""
     unknown_definition: str
     malformed_definitions: tuple[str, ...]
     text: str
@@ -120,6 +122,7 @@ WORLDS = {
         slotted="character:Test Nâme/0",
         nested="character:Test Nâme",
         definition="item:46735",
+        look=6,  # the characters, each of two, three storages
         unheld="item:37131",
         unknown_definition="item:999999999",
         malformed_definitions=("", "46735", "item:x", "item:-1", "what:1", "item:01"),
@@ -140,6 +143,7 @@ WORLDS = {
         slotted="avatar",
         nested=None,
         definition="nova/i_cap",
+        look=2,  # the items, the slots
         unheld="nova/i_crown",
         unknown_definition="nova/i_none",
         malformed_definitions=("", "nova", "nova/", "/i_cap", "x" * 300 + "/i_cap"),
@@ -173,6 +177,7 @@ WORLDS = {
         slotted="11111111-0000-4000-8000-000000000006",
         nested="11111111-0000-4000-8000-000000000005",
         definition=None,
+        look=3,  # the root, all below it, what hangs loose
         unheld="x",
         unknown_definition="x",
         malformed_definitions=("", "x"),
@@ -207,6 +212,7 @@ WORLDS = {
         slotted="view:Accessories/Head",
         nested="view:Accessories",
         definition="asset:7100",
+        look=2,  # whether it may be seen, one page
         unheld="asset:7107",
         unknown_definition="asset:999999",
         malformed_definitions=("", "7100", "asset:x", "asset:-1", "server:1", "asset:01", "asset:9223372036854775808"),

@@ -222,7 +222,7 @@ def serve(
             )
         given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
-        listening = _listen(settings.server.host, settings.server.port)
+        listening = _listen(settings.server.host, settings.server.port, settings.server.send_timeout)
         stack.callback(listening.close)
         if settings.server.token is None and not is_loopback(listening.getsockname()[0]):
             _tell("gateway: server.token is not set, so only callers on this machine are served")
@@ -244,8 +244,6 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop serving."""
         self._gateway.operations.draining.set()
-        # Before the connections are told to close: streams have a word for it.
-        await asyncio.sleep(0)
         await super().shutdown(sockets)
 
 
@@ -293,7 +291,7 @@ def _settle() -> None:
 _BACKLOG = 2_048
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, patience: float) -> socket.socket:
     if not host:
         # To a socket this would mean every address there is.
         _fail("the address to listen on is empty", USAGE)
@@ -309,6 +307,10 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         _fail(f"cannot listen on {_in_url(host)}:{port}: {error.strerror or error}", FAILED)
     listening.set_inheritable(True)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Each connection inherits it: one whose client takes nothing would else be there, with what is to be sent,
+        # for as long as the client likes, closed or not.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1_000))
     return listening
 
 

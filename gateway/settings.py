@@ -17,6 +17,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_PORTS = {"http": ":80", "https": ":443"}
+
+
 class ServerSettings(Section):
     """Where and how the gateway serves."""
 
@@ -89,9 +92,9 @@ class ServerSettings(Section):
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
             parts = urlsplit(origin)
-            is_one = (
-                parts.scheme in ("http", "https") and parts.hostname and origin == f"{parts.scheme}://{parts.netloc}"
-            )
+            is_one = parts.scheme in _PORTS and parts.hostname and origin == f"{parts.scheme}://{parts.netloc}".lower()
+            # As browsers write it: in lower case, and without the port that goes without saying.
+            is_one = is_one and not origin.endswith(_PORTS[parts.scheme])
             if origin != "*" and not is_one:
                 raise ValueError(f"`{origin}` is no origin: it is a scheme and a host, and a port if need be")
         return origins

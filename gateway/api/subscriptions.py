@@ -33,12 +33,7 @@ class Subscription:
             ),
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[InventoryChange]:
-        """Follow the owner's changes."""
+        """Follow the owner's changes; whether they may be followed is known before the first."""
         loaders = info.context.loaders
         ref = await loaders.owner(owner.provider.value, owner.key)
-        changes = loaders.backend(ref.provider).changes(loaders.credential(ref.provider), ref, since or None)
-        try:
-            async for change in changes:
-                yield change
-        finally:
-            await changes.aclose()
+        return await loaders.backend(ref.provider).follow(loaders.credential(ref.provider), ref, since or None)

@@ -6,22 +6,25 @@ import asyncio
 import dataclasses
 import functools
 import hashlib
+import itertools
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import strawberry
 import structlog
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 from gateway.model.arguments import BothWaysArguments, ContainerArguments, DescendantArguments
-from gateway.model.change import ContainerVersion, InventoryChange, change_cursor, change_place, no_changes
+from gateway.model.change import ChangeSet, ContainerVersion, InventoryChange, change_cursor, change_place, no_changes
 from gateway.model.container import Container, Contents
 from gateway.model.credentials import Credential
-from gateway.model.errors import Failure, GatewayError
-from gateway.model.ids import CONTAINER, ITEM, OwnerRef, encode_id
+from gateway.model.deadline import Limit, deadline
+from gateway.model.errors import FAULT, Failure, GatewayError, Internal, NotFound
+from gateway.model.ids import CONTAINER, ITEM, ContainerRef, OwnerRef, encode_id
 from gateway.model.item import Item
 from gateway.model.paging import PAGE_CAP
 from gateway.model.ports import Clock, Session, Source
@@ -30,8 +33,18 @@ from gateway.model.relations import Asked, Relation
 _KEPT = 100
 """How many changes of an inventory are kept for those who come back."""
 
-_MOST_ENTRIES = 2_000_000
-"""How many items and containers are kept in mind of all inventories that were followed, some 200 bytes each."""
+_MOST_TOLD = 1_000
+"""How many ids one change tells; of more it only says that anything may have changed."""
+
+_MOST_ENTRIES = 1_000_000
+"""How many items, containers and ids of changes are kept in mind of all inventories that nobody follows at the moment,
+some 250 bytes each."""
+
+_REMEMBERED = 3_600.0
+"""Seconds for which they are."""
+
+_PATIENCE = 120.0
+"""Seconds that one look may take."""
 
 _log = structlog.get_logger("gateway.backends")
 
@@ -60,6 +73,8 @@ class _Followed:
         self.sequence = 0
         self.changes: deque[tuple[int, InventoryChange]] = deque(maxlen=_KEPT)
         self.snapshot: Snapshot | None = None
+        self.looked = asyncio.Event()
+        """Set once the inventory was read since somebody follows it again."""
         self.changed = asyncio.Condition()
         self.ended: GatewayError | None = None
         self.followers = 0
@@ -67,7 +82,8 @@ class _Followed:
 
     @property
     def weight(self) -> int:
-        return 1 + (len(self.snapshot.entries) if self.snapshot else 0)
+        told = sum(_length(change.changes) for _, change in self.changes)
+        return 1 + told + (len(self.snapshot.entries) if self.snapshot else 0)
 
 
 class Compared:
@@ -82,8 +98,8 @@ class Compared:
         self.interval = interval
         self._clock = clock
         self._followed: dict[tuple[str, OwnerRef], _Followed] = {}
-        self._left: LRUCache[tuple[str, OwnerRef], _Followed] = LRUCache(
-            _MOST_ENTRIES, getsizeof=lambda one: one.weight
+        self._left: TTLCache[tuple[str, OwnerRef], _Followed] = TTLCache(
+            _MOST_ENTRIES, _REMEMBERED, getsizeof=lambda one: one.weight
         )
 
     async def changes(
@@ -96,16 +112,17 @@ class Compared:
         self._followed[at] = followed
         followed.followers += 1
         try:
-            if followed.watching is None:
+            if followed.watching is None or followed.watching.done():
                 followed.ended = None
+                followed.looked.clear()
                 followed.watching = asyncio.create_task(self._watch(followed, credential, owner))
-            after = followed.sequence
-            if place is not None:
-                known = self._known(followed, place)
-                if known is None:
+            after = None if place is None else self._known(followed, place)
+            if after is None:
+                # What is told from now on is told of what was read at least as late as this.
+                await followed.looked.wait()
+                after = followed.sequence
+                if place is not None and followed.ended is None:
                     yield self._change(followed, owner, None)
-                else:
-                    after = known
             while True:
                 async with followed.changed:
                     while followed.sequence == after and followed.ended is None:
@@ -141,31 +158,34 @@ class Compared:
     async def _watch(self, followed: _Followed, credential: Credential, owner: OwnerRef) -> None:
         while True:
             try:
-                found = await self.read(credential, owner)
+                with deadline(_PATIENCE), Limit(_PATIENCE):
+                    found = await self.read(credential, owner)
                 if found is not None:
                     await self._compare(followed, owner, found)
-            except GatewayError as error:
+                    followed.looked.set()
+            except (GatewayError, TimeoutError) as error:
                 # What may be well another time is looked at another time.
-                if not (isinstance(error, Failure) or error.retryable):
+                if isinstance(error, GatewayError) and not (isinstance(error, Failure) or error.retryable):
                     await self._end(followed, error)
                     return
-                _log.warning("not_compared", provider=owner.provider, code=error.code.value)
-            except Exception as error:
+                _log.warning("not_compared", provider=owner.provider, reason=type(error).__name__)
+            except Exception:
                 _log.exception("compare_failed", provider=owner.provider)
-                await self._end(followed, Failure("What changes could not be found out.", provider=owner.provider))
-                raise error from None
+                await self._end(followed, Internal(FAULT))
+                return
             await asyncio.sleep(self.interval)
 
     async def _end(self, followed: _Followed, error: GatewayError) -> None:
         async with followed.changed:
             followed.ended = error
+            followed.looked.set()
             followed.changed.notify_all()
 
     async def _compare(self, followed: _Followed, owner: OwnerRef, found: Snapshot) -> None:
-        before, followed.snapshot = followed.snapshot, found
-        if before is None or (found.entries == before.entries and found.versions == before.versions):
-            return
         async with followed.changed:
+            before, followed.snapshot = followed.snapshot, found
+            if before is None or (found.entries == before.entries and found.versions == before.versions):
+                return
             followed.sequence += 1
             followed.changes.append((followed.sequence, self._change(followed, owner, (before, found))))
             followed.changed.notify_all()
@@ -173,27 +193,14 @@ class Compared:
     def _change(
         self, followed: _Followed, owner: OwnerRef, snapshots: tuple[Snapshot, Snapshot] | None
     ) -> InventoryChange:
-        changes = no_changes(owner)
-        if snapshots is not None:
-            before, now = snapshots
-            stay = now.entries.keys() & before.entries.keys()
-            changes.created_ids = _ids(owner, [key for key in now.entries if key not in before.entries])
-            changes.removed_ids = _ids(owner, [key for key in before.entries if key not in now.entries])
-            changes.moved_ids = _ids(
-                owner,
-                [key for key in now.entries if key in stay and now.entries[key].place != before.entries[key].place],
-            )
-            changes.updated_ids = _ids(
-                owner,
-                [key for key in now.entries if key in stay and now.entries[key].digest != before.entries[key].digest],
-            )
-            changes.versions = [
-                ContainerVersion(container=_id(owner, (CONTAINER, key)), version=version)
-                for key, version in now.versions.items()
-                if version is not None and before.versions.get(key) != version
-            ]
-        cursor = change_cursor(owner, f"{followed.epoch}:{followed.sequence}")
-        return InventoryChange(cursor=cursor, at=self._clock(), changes=changes, is_reset=snapshots is None)
+        changes = no_changes(owner) if snapshots is None else _difference(owner, *snapshots)
+        is_reset = snapshots is None or _length(changes) > _MOST_TOLD
+        return InventoryChange(
+            cursor=change_cursor(owner, f"{followed.epoch}:{followed.sequence}"),
+            at=self._clock(),
+            changes=no_changes(owner) if is_reset else changes,
+            is_reset=is_reset,
+        )
 
     async def read(self, credential: Credential, owner: OwnerRef) -> Snapshot | None:
         """Read an inventory whole; None where a part of it could not be read, which is not to be taken for gone."""
@@ -204,31 +211,58 @@ class Compared:
             await session.aclose()
 
 
+def _length(changes: ChangeSet) -> int:
+    return sum(
+        map(len, (changes.created_ids, changes.updated_ids, changes.moved_ids, changes.removed_ids, changes.versions))
+    )
+
+
+def _difference(owner: OwnerRef, before: Snapshot, now: Snapshot) -> ChangeSet:
+    """Tell one snapshot from the one before; of each kind by no more ids than show that they are too many."""
+
+    def some(keys: Iterable[tuple[str, str]]) -> list[strawberry.ID]:
+        return [_id(owner, key) for key in itertools.islice(keys, _MOST_TOLD + 1)]
+
+    stay = [(key, entry, before.entries[key]) for key, entry in now.entries.items() if key in before.entries]
+    changes = no_changes(owner)
+    changes.created_ids = some(key for key in now.entries if key not in before.entries)
+    changes.removed_ids = some(key for key in before.entries if key not in now.entries)
+    changes.moved_ids = some(key for key, entry, was in stay if entry.place != was.place)
+    changes.updated_ids = some(key for key, entry, was in stay if entry.digest != was.digest)
+    changes.versions = [
+        ContainerVersion(container=_id(owner, (CONTAINER, key)), version=version)
+        for key, version in now.versions.items()
+        if version is not None and before.versions.get(key) != version
+    ]
+    return changes
+
+
 async def _read(session: Session, owner: OwnerRef) -> Snapshot | None:
     snapshot = Snapshot()
     top: list[Container] = []
-    whole = await _pages(
-        lambda after: _one(session.containers_by_owner, owner, ContainerArguments(first=PAGE_CAP, after=after)), top
-    )
     below: list[Container] = []
-    for container in top:
-        ref = container.ref
-        whole = whole and await _pages(
-            lambda after, ref=ref: _one(
-                session.descendants_by_container, ref, DescendantArguments(first=PAGE_CAP, after=after)
-            ),
-            below,
-        )
     items: list[Item] = []
-    whole = whole and await _pages(
-        lambda after: _one(session.items_by_owner, owner, BothWaysArguments(first=PAGE_CAP, after=after)), items
-    )
-    if not whole:
+    whole = [
+        await _pages(
+            lambda after: _one(session.containers_by_owner, owner, ContainerArguments(first=PAGE_CAP, after=after)), top
+        ),
+        await _pages(
+            lambda after: _one(session.items_by_owner, owner, BothWaysArguments(first=PAGE_CAP, after=after)), items
+        ),
+    ]
+    if None in whole:
+        raise NotFound("There is no such owner any more.")
+    for ref in [container.ref for container in top]:
+        page = partial(_descendants, session, ref)
+        whole += [await _pages(page, below)]
+    if not all(whole):
         return None
     asked = [container.ref for container in top if container.versioned_by is None]
     found: Mapping[Any, Any] = await session.contents_by_container(asked) if asked else {}
     for container in (*top, *below):
         contents = found.get(container.ref)
+        if isinstance(contents, GatewayError):
+            raise contents
         arranged: list[Any] = []
         if container.versioned_by is not None:
             snapshot.versions[container.key] = container.version
@@ -245,6 +279,10 @@ async def _read(session: Session, owner: OwnerRef) -> Snapshot | None:
     return snapshot
 
 
+async def _descendants(session: Session, ref: ContainerRef, after: str | None) -> Any:
+    return await _one(session.descendants_by_container, ref, DescendantArguments(first=PAGE_CAP, after=after))
+
+
 async def _one(read: Callable[[Any], Awaitable[Any]], ref: Any, arguments: Any) -> Any:
     asked = Asked(ref.provider, ref, arguments)
     found = (await read([asked])).get(asked)
@@ -253,13 +291,13 @@ async def _one(read: Callable[[Any], Awaitable[Any]], ref: Any, arguments: Any) 
     return found
 
 
-async def _pages(page: Callable[[str | None], Awaitable[Any]], into: list[Any]) -> bool:
-    """Read all pages of a list; say whether every part of it could be read."""
+async def _pages(page: Callable[[str | None], Awaitable[Any]], into: list[Any]) -> bool | None:
+    """Read all pages of a list; say whether every part of it could be read, None where it is none of anything."""
     after: str | None = None
     while True:
         found = await page(after)
         if found is None:
-            return True
+            return None
         into += [node for node in found.nodes if node is not None]
         if not found.is_complete:
             return False
@@ -284,10 +322,6 @@ def _attributes(kind: type[Any]) -> tuple[str, ...]:
         if not (isinstance(one, Relation) or getattr(one, "base_resolver", None))
         and one.name != getattr(kind, "versioned_by", None)
     )
-
-
-def _ids(owner: OwnerRef, keys: list[tuple[str, str]]) -> list[strawberry.ID]:
-    return [_id(owner, key) for key in keys]
 
 
 def _id(owner: OwnerRef, key: tuple[str, str]) -> strawberry.ID:

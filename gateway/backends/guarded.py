@@ -121,10 +121,10 @@ class Guarded:
         """List every owner that the backend holds itself."""
         return await self.inner.owners()
 
-    async def changes(
+    async def follow(
         self, credential: Credential, owner: OwnerRef, since: str | None
     ) -> AsyncGenerator[InventoryChange]:
-        """Tell what changes in an inventory, to those who may see it."""
+        """Give the changes of an inventory to those who may see it."""
         if self.feed is None:
             raise self.named(Unsupported(f"What changes at {self.manifest.title} is not told here."))
         session = self.session(credential)
@@ -138,8 +138,11 @@ class Guarded:
             raise self.named(NotFound(f"{self.manifest.title} has no such owner."))
         if not found:
             raise self.named(self.rules.lacking(()))
+        return self._named(self.feed.changes(credential, owner, since))
+
+    async def _named(self, changes: AsyncGenerator[InventoryChange]) -> AsyncGenerator[InventoryChange]:
         try:
-            async with contextlib.aclosing(self.feed.changes(credential, owner, since)) as changes:
+            async with contextlib.aclosing(changes):
                 async for change in changes:
                     yield change
         except GatewayError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from gateway.model.arguments import (
     PageArguments,
     TotalArguments,
 )
-from gateway.model.change import InventoryChange, change_cursor, change_place, no_changes
+from gateway.model.change import ChangeSet, InventoryChange, change_cursor, change_place, no_changes
 from gateway.model.container import Container, ContainerConnection, Contents
 from gateway.model.credentials import Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
@@ -37,7 +38,6 @@ from gateway.model.node import SourceProblem, problem
 from gateway.model.owner import CREDENTIAL, InventoryOwner
 from gateway.model.paging import Part, Position, Window, trimmed
 from gateway.model.ports import (
-    ENDLESS,
     OPEN,
     Access,
     Clock,
@@ -50,8 +50,9 @@ from gateway.model.ports import (
     Wanted,
     Written,
 )
+from gateway.model.positions import microseconds, moment_of
 from gateway.model.relations import Asked
-from gateway.store.reads import Change, Drawn
+from gateway.store.reads import Drawn
 from gateway.store.store import Store
 from gateway.telemetry import Figure
 
@@ -83,11 +84,27 @@ async def issue(store: Store, provider: str, rules: Rules, wanted: Wanted) -> st
     return minted.secret
 
 
-def sequence_of(place: str) -> int:
-    """Read the sequence number that a cursor holds; InvalidInput where it holds none."""
-    if not place.isdecimal() or not place.isascii() or len(place) > len(str(ENDLESS)):
-        raise InvalidInput("`since` is no cursor of this inventory's changes.")
-    return int(place)
+class Place(NamedTuple):
+    """Where a change stands in its owner's log: its sequence number, 0 before the first, and when it was made."""
+
+    sequence: int
+    at: datetime
+
+    @property
+    def text(self) -> str:
+        """What a cursor holds."""
+        return f"{self.sequence}:{microseconds(self.at)}"
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        """Read what a cursor holds; InvalidInput where it is no such place."""
+        found = _PLACE.match(text)
+        if found is None:
+            raise InvalidInput("`since` is no cursor of this inventory's changes.")
+        return cls(int(found[1]), moment_of(int(found[2])))
+
+
+_PLACE = re.compile(r"([0-9]{1,18}):([0-9]{1,16})\Z", re.ASCII)
 
 
 class Narrowed(NamedTuple):
@@ -121,13 +138,18 @@ class LocalBackend:
         self, credential: Credential, owner: OwnerRef, since: str | None
     ) -> AsyncGenerator[InventoryChange]:
         """Tell of the changes in the owner's log, as they are written and as they were."""
+        known = None if since is None else Place.read(change_place(since, owner))
         async with self.store.listening(owner) as written:
-            last = await self.store.last_change(owner)
-            after = last if since is None else sequence_of(change_place(since, owner))
-            if after > last:
-                # The store is another one, or an older state of it.
-                after = last
-                yield self._change(owner, last, self.clock(), None)
+            if known is None:
+                after = await self.store.last_change(owner)
+            elif await self._is_known(owner, known):
+                after = known.sequence
+            else:
+                # The log no longer goes back so far, or is another one.
+                after = await self.store.last_change(owner)
+                newest = await self.store.changes_after(owner, after - 1)
+                at = newest[-1].at if newest else self.clock()
+                yield self._change(owner, Place(after, at), no_changes(owner), is_reset=True)
             while True:
                 written.clear()
                 found = await self.store.changes_after(owner, after)
@@ -135,20 +157,21 @@ class LocalBackend:
                     await self._check_visible(credential, owner)
                 for change in found:
                     is_next, after = change.sequence == after + 1, change.sequence
-                    yield self._change(owner, after, change.at, change, is_whole=is_next)
+                    changes = self.store.change_set(change)
+                    is_reset = changes is None or not is_next
+                    yield self._change(owner, Place(after, change.at), changes or no_changes(owner), is_reset=is_reset)
                 if not found:
                     await written.wait()
 
-    def _change(
-        self, owner: OwnerRef, sequence: int, at: datetime, change: Change | None, *, is_whole: bool = True
-    ) -> InventoryChange:
-        changes = None if change is None else self.store.change_set(change)
-        return InventoryChange(
-            cursor=change_cursor(owner, str(sequence)),
-            at=at,
-            changes=changes or no_changes(owner),
-            is_reset=changes is None or not is_whole,
-        )
+    async def _is_known(self, owner: OwnerRef, place: Place) -> bool:
+        """Say whether the log has the change that a cursor was given with; another store's has other times."""
+        if place.sequence == 0:
+            return True
+        found = await self.store.changes_after(owner, place.sequence - 1, limit=1)
+        return bool(found) and Place(found[0].sequence, found[0].at) == place
+
+    def _change(self, owner: OwnerRef, place: Place, changes: ChangeSet, *, is_reset: bool) -> InventoryChange:
+        return InventoryChange(cursor=change_cursor(owner, place.text), at=place.at, changes=changes, is_reset=is_reset)
 
     async def _check_visible(self, credential: Credential, owner: OwnerRef) -> None:
         """Raise where the credential may no longer see the inventory: it may have been revoked since."""

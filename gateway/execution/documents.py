@@ -61,9 +61,11 @@ _NO_VARIABLES = VariableValues({}, {})
 class Invalid(Exception):
     """A text that is no document, or does not tell which of its operations is meant."""
 
-    def __init__(self, error: GraphQLError) -> None:
+    def __init__(self, error: GraphQLError, tokens: int = 0) -> None:
         super().__init__(error.message)
         self.error = error
+        self.tokens = tokens
+        """How long it is, about."""
 
 
 class NoOperation(Exception):
@@ -93,6 +95,11 @@ class Operation:
     def errors(self) -> list[GraphQLError]:
         """What is wrong with its document."""
         return self._document.errors
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens its document has."""
+        return self._syntax.token_count
 
     @property
     def is_incremental(self) -> bool:
@@ -216,6 +223,8 @@ class _Document:
             syntax = parse(text, max_tokens=max_tokens)
         except GraphQLError as error:
             self.broken: GraphQLError | None = error
+            # It was read up to somewhere.
+            self.tokens = min(max_tokens, len(text))
             return
         self.broken = None
         _unchain(syntax)
@@ -232,6 +241,7 @@ class _Document:
             self.conditions = () if errors else conditions(syntax)
             self.is_incremental = not errors and "@" in text and _defers(syntax)
         self._syntax = syntax
+        self.tokens = syntax.token_count
 
     @functools.cached_property
     def at_once(self) -> DocumentNode:
@@ -240,12 +250,12 @@ class _Document:
 
     def operation(self, name: str | None) -> Operation:
         if self.broken:
-            raise Invalid(self.broken)
+            raise Invalid(self.broken, self.tokens)
         named = [operation for operation in self._operations if not name or operation.name == name]
         if not named:
             raise NoOperation
         if not name and len(named) > 1:
-            raise Invalid(GraphQLError("`operationName` must say which of the operations to run."))
+            raise Invalid(GraphQLError("`operationName` must say which of the operations to run."), self.tokens)
         return named[0]
 
 

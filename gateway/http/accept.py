@@ -13,6 +13,9 @@ MULTIPART = "multipart/mixed"
 
 _ANY = ("application/*", "*/*")
 
+_ASKED = ("deferspec", "incrementalspec", "subscriptionspec")
+"""The parameters of `multipart/mixed` by which clients say which form they know."""
+
 
 class Wanted(NamedTuple):
     """A media type that a client takes, and how much it wants it, from 0 to 1."""
@@ -42,9 +45,23 @@ class Accepted(NamedTuple):
         return self.json or JSON
 
 
-@functools.lru_cache(1_000)
+_LONGEST = 1_000
+"""How long a header is that is kept in mind, with what it comes to."""
+
+
 def accepted(header: str) -> Accepted:
     """Read an `Accept` header; an absent or empty one takes anything."""
+    return _accepted(header) if len(header) <= _LONGEST else _accepted.__wrapped__(header)
+
+
+def takes_gzip(header: str) -> bool:
+    """Say whether an `Accept-Encoding` header takes gzip; what is said of gzip goes before what is said of anything."""
+    wanted = {one.name: one.weight for one in map(_wanted, header.split(","))}
+    return wanted.get("gzip", wanted.get("*", 0.0)) > 0
+
+
+@functools.lru_cache(1_000)
+def _accepted(header: str) -> Accepted:
     wanted = sorted(map(_wanted, header.split(",")), reverse=True, key=lambda one: one.weight) if header else []
     taken = [one for one in wanted if one.weight > 0]
     refused = {one.name for one in wanted if one.weight <= 0}
@@ -59,7 +76,7 @@ def accepted(header: str) -> Accepted:
         plain=plain,
         events=next((one.weight for one in taken if one.name == EVENTS), 0.0),
         multipart=parts.weight if parts else 0.0,
-        parameters=parts.parameters if parts else {},
+        parameters={name: parts.parameters[name] for name in _ASKED if parts and name in parts.parameters},
     )
 
 
@@ -73,7 +90,6 @@ def _wanted(part: str) -> Wanted:
     return Wanted(name, weight if 0 <= weight <= 1 else 0.0, parameters)
 
 
-@functools.lru_cache(1_000)
 def split(value: str) -> tuple[str, Mapping[str, str]]:
     """Take a media type apart: its name and its parameters, in lower case."""
     name, *given = (part.strip() for part in value.lower().split(";"))

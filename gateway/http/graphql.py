@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Coroutine, Mapping, Sequence
+import contextlib
+from collections.abc import Coroutine, Sequence
 from typing import Any, cast
 
 import structlog
@@ -12,7 +12,7 @@ from graphql import ExecutionResult, OperationType
 from starlette.types import Receive, Scope, Send
 
 from gateway.execution.documents import Invalid, Operation
-from gateway.http.accept import Accepted, accepted, split
+from gateway.http.accept import Accepted, accepted, split, takes_gzip
 from gateway.http.answers import Answer, Headers, headers_of
 from gateway.http.body import Disconnected, Refused, parse_json, read_body
 from gateway.http.callers import Door
@@ -20,9 +20,9 @@ from gateway.http.graphiql import Page
 from gateway.http.operations import Credentials, Operations
 from gateway.http.persisted import UnknownDocument
 from gateway.http.requests import Asked, parse_asked, parse_parameters
-from gateway.http.results import Parts, body_of, fail, failure, json, refusal, refuse, told
-from gateway.http.streams import EVENT_STREAM, Form, Stream, multipart
-from gateway.model.errors import FAULT, GatewayError
+from gateway.http.results import body_of, fail, failure, json, refusal, refuse, told
+from gateway.http.streams import EVENT_STREAM, Form, Stream, answer_in_parts, changes_in_parts
+from gateway.model.errors import FAULT, GatewayError, LimitExceeded
 from gateway.settings import ServerSettings
 
 # Seconds before a client that leaves is noticed.
@@ -72,7 +72,7 @@ class GraphQLEndpoint:
             **answer.headers,
             "Vary": ", ".join(filter(None, (answer.headers.get("Vary"), "Accept-Encoding"))),
         }
-        if not _takes_gzip(headers.get("accept-encoding", "")):
+        if not takes_gzip(headers.get("accept-encoding", "")):
             return answer
         return await asyncio.to_thread(answer.compressed) if len(answer.body) > _LONG else answer.compressed()
 
@@ -109,7 +109,7 @@ class GraphQLEndpoint:
             return await self._told(ExecutionResult(None, operation.errors), send, wanted)
         form = self._form(operation, wanted)
         if form is not None:
-            await self._stream(operation, asked, credentials, form, receive, send, wanted)
+            await self._stream(operation, asked, credentials, self._opened(send, form), receive)
             return None
         working = self._operations.run(operation, asked, credentials)
         return told(await _unless_gone(receive, working), wanted.media_type)
@@ -131,76 +131,50 @@ class GraphQLEndpoint:
             if wanted.events > 0 and wanted.events >= wanted.multipart:
                 return EVENT_STREAM
             if wanted.multipart > 0:
-                version = wanted.parameters.get("subscriptionspec")
-                return multipart({"subscriptionSpec": version} if version == "1.0" else {})
+                return changes_in_parts(wanted)
             raise Refused(406, "The answers of a subscription come as text/event-stream or multipart/mixed.")
         if wanted.events > wanted.plain:
             return EVENT_STREAM
         if operation.is_incremental and wanted.multipart > 0:
-            return multipart({} if _is_newer(wanted) else {"deferSpec": "20220824"})
+            return answer_in_parts(wanted)
         if wanted.json is None:
             raise Refused(406, "Answers are application/graphql-response+json or application/json.")
         return None
 
     async def _stream(
-        self,
-        operation: Operation,
-        asked: Asked,
-        credentials: Credentials,
-        form: Form,
-        receive: Receive,
-        send: Send,
-        wanted: Accepted,
+        self, operation: Operation, asked: Asked, credentials: Credentials, stream: Stream, receive: Receive
     ) -> None:
-        stream = self._opened(send, form)
-        is_multipart = form is not EVENT_STREAM
-        if operation.kind is OperationType.SUBSCRIPTION:
-            self._operations.check_room()
-            # The protocol of Apollo's clients wraps each answer, as what ends the stream stands beside them.
-            wraps = is_multipart and wanted.parameters.get("subscriptionspec") == "1.0"
-            working = self._follow(operation, asked, credentials, stream, wraps=wraps)
-        elif is_multipart:
-            parts = Parts(is_newer=_is_newer(wanted))
-            working = self._operations.deliver(operation, asked, credentials, stream.put, parts)
-        else:
-            working = self._whole(operation, asked, credentials, stream)
-        async with stream:
-            try:
-                if not await _unless_gone(receive, self._is_done(working)):
-                    stream.break_off()
-            except GatewayError as error:
-                await stream.put(failure(error))
-            except Disconnected:
-                raise
-            except Exception:
-                _log.exception("request_failed")
-                await stream.put(refusal(Refused(500, FAULT)))
+        """Send an answer by and by; a subscription takes its room before anything is sent."""
+        is_endless = operation.kind is OperationType.SUBSCRIPTION
+        with self._operations.room() if is_endless else contextlib.nullcontext():
+            async with stream:
+                try:
+                    work = self._operations.send_all(operation, asked, credentials, stream)
+                    if is_endless:
+                        await _unless_gone(receive, self._until_drained(work, stream))
+                    else:
+                        await _unless_gone(receive, work)
+                except GatewayError as error:
+                    await stream.fail(failure(error))
+                except Disconnected:
+                    raise
+                except Exception:
+                    _log.exception("request_failed")
+                    await stream.fail(refusal(Refused(500, FAULT)))
 
-    async def _is_done(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Do the work, and say whether it came to its end before the gateway is about to stop."""
+    async def _until_drained(self, work: Coroutine[Any, Any, None], stream: Stream) -> None:
+        """Do what may go on for ever until the gateway is about to stop; then the stream ends in the middle."""
         working, draining = asyncio.ensure_future(work), asyncio.ensure_future(self._operations.draining.wait())
         try:
             await asyncio.wait((working, draining), return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
-            return working.done()
+            else:
+                stream.break_off()
         finally:
             draining.cancel()
             working.cancel()
             await asyncio.gather(working, draining, return_exceptions=True)
-
-    async def _whole(self, operation: Operation, asked: Asked, credentials: Credentials, stream: Stream) -> None:
-        await stream.put(body_of(await self._operations.run(operation, asked, credentials)))
-
-    async def _follow(
-        self, operation: Operation, asked: Asked, credentials: Credentials, stream: Stream, *, wraps: bool
-    ) -> None:
-        async def put(body: Mapping[str, Any]) -> None:
-            await stream.put({"payload": body} if wraps else {**body})
-
-        ended = await self._operations.follow(operation, asked, credentials, put)
-        if ended is not None:
-            await stream.put(({"payload": None} if wraps else {}) | body_of(ended))
 
     async def _batch(
         self, given: Sequence[Any], credentials: Credentials, receive: Receive, wanted: Accepted
@@ -215,17 +189,26 @@ class GraphQLEndpoint:
             raise Refused(406, "A batch is answered with application/graphql-response+json or application/json.")
         bodies: dict[int, Any] = {}
         pairs: dict[int, tuple[Operation, Asked]] = {}
+        left = self._settings.max_tokens
         for place, one in enumerate(given):
+            # What it takes to look at all of them is what it takes for one document of the largest size.
+            await asyncio.sleep(0)
             try:
                 asked = parse_asked(one)
                 operation = self._operations.find(asked)
+                left -= operation.tokens
                 if operation.kind is OperationType.SUBSCRIPTION:
                     raise Refused(406, "A subscription cannot be answered in a batch.")
                 pairs[place] = (operation, asked)
             except Invalid as invalid:
+                left -= invalid.tokens
                 bodies[place] = body_of(ExecutionResult(None, [invalid.error]))
             except UnknownDocument as unknown:
                 bodies[place] = failure(unknown)
+            except Refused as refused:
+                bodies[place] = refusal(refused)
+            if left < 0:
+                raise LimitExceeded(f"The documents of a batch may have {self._settings.max_tokens:,} tokens together.")
         try:
             self._operations.check_together([operation for operation, _ in pairs.values()])
         except Invalid as invalid:
@@ -236,10 +219,6 @@ class GraphQLEndpoint:
         return json([bodies[place] for place in range(len(given))], wanted.media_type, 200)
 
 
-def _is_newer(wanted: Accepted) -> bool:
-    return wanted.parameters.get("incrementalspec") == "v0.2"
-
-
 def _check_content_type(headers: Headers) -> None:
     content_type, parameters = split(headers.get("content-type", ""))
     # A page of another origin may send other types without asking first, and without a charset JSON is UTF-8.
@@ -247,15 +226,6 @@ def _check_content_type(headers: Headers) -> None:
         raise Refused(415, "The body must be application/json in UTF-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "The body must not be compressed.", {"Accept-Encoding": "identity"})
-
-
-@functools.lru_cache(1_000)
-def _takes_gzip(accept_encoding: str) -> bool:
-    for part in accept_encoding.split(","):
-        name, parameters = split(part)
-        if name in ("gzip", "*"):
-            return parameters.get("q", "1") not in ("0", "0.0", "0.00", "0.000")
-    return False
 
 
 async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, Any]) -> Any:

@@ -14,10 +14,11 @@ from gateway.execution.documents import Documents, Invalid, NoOperation, Operati
 from gateway.http.body import Refused
 from gateway.http.persisted import Persisted
 from gateway.http.requests import Asked
-from gateway.http.results import Body, Parts, body_of
+from gateway.http.results import Body, Parts, body_of, failure
+from gateway.http.streams import EVENT_STREAM, Stream
 from gateway.model.credentials import Credential
 from gateway.model.deadline import Limit, deadline
-from gateway.model.errors import UpstreamTimeout
+from gateway.model.errors import GatewayError, UpstreamTimeout
 from gateway.settings import ServerSettings
 from gateway.telemetry import Figure
 
@@ -52,10 +53,13 @@ class Operations:
     def find(self, asked: Asked) -> Operation:
         """Give the operation that a request asks for; raises Invalid, UnknownDocument or Refused."""
         try:
-            return self._documents.get(self._persisted.text(asked), asked.operation_name)
+            operation = self._documents.get(self._persisted.text(asked), asked.operation_name)
         except NoOperation:
             what = "`operationName` names no operation of" if asked.operation_name else "There is no operation in"
             raise Refused(400, f"{what} the document.") from None
+        if not operation.errors:
+            self._persisted.keep(asked)
+        return operation
 
     def check_together(self, operations: Sequence[Operation]) -> None:
         """Raise Invalid where operations that come together are over the limits of one."""
@@ -63,12 +67,18 @@ class Operations:
         if error is not None:
             raise Invalid(error)
 
-    def check_room(self) -> None:
-        """Raise Refused where no subscription may begin."""
+    @contextlib.contextmanager
+    def room(self) -> Generator[None]:
+        """Count a subscription while it is live; raises Refused where none may begin."""
         if self.draining.is_set():
             raise Refused(503, "The gateway is about to stop.", {"Retry-After": "1"})
         if self._live >= self._settings.max_subscriptions:
             raise Refused(503, "As many subscriptions are live as this gateway bears.", {"Retry-After": "30"})
+        self._live += 1
+        try:
+            yield
+        finally:
+            self._live -= 1
 
     async def run(self, operation: Operation, asked: Asked, credentials: Credentials) -> ExecutionResult:
         """Run a query or a mutation, and give all of its answer."""
@@ -86,10 +96,28 @@ class Operations:
         self, pairs: Sequence[tuple[Operation, Asked]], credentials: Credentials
     ) -> list[ExecutionResult]:
         """Run operations that come together, within the time of one; with a mutation among them, one by one."""
-        with self._in_time():
+        with deadline(self._settings.timeout):
             if all(operation.kind is OperationType.QUERY for operation, _ in pairs):
-                return [*await asyncio.gather(*(self.run(*pair, credentials) for pair in pairs))]
-            return [await self.run(*pair, credentials) for pair in pairs]
+                return [*await asyncio.gather(*(self._alone(*pair, credentials) for pair in pairs))]
+            return [await self._alone(*pair, credentials) for pair in pairs]
+
+    async def _alone(self, operation: Operation, asked: Asked, credentials: Credentials) -> ExecutionResult:
+        try:
+            return await self.run(operation, asked, credentials)
+        except GatewayError as error:
+            # The others come to what they come to.
+            return _failed(error)
+
+    async def send_all(self, operation: Operation, asked: Asked, credentials: Credentials, stream: Stream) -> None:
+        """Send the answer of an operation by and by, in the form of the stream."""
+        if operation.kind is OperationType.SUBSCRIPTION:
+            ended = await self.follow(operation, asked, credentials, stream.put)
+            if ended is not None:
+                await stream.fail(body_of(ended))
+        elif stream.form is EVENT_STREAM:
+            await stream.put(body_of(await self.run(operation, asked, credentials)))
+        else:
+            await self.deliver(operation, asked, credentials, stream.put, Parts(is_newer=stream.form.is_newer))
 
     async def deliver(
         self, operation: Operation, asked: Asked, credentials: Credentials, put: Put, parts: Parts
@@ -102,37 +130,38 @@ class Operations:
                     await put(body_of(result) | {"hasNext": False})
                     return
                 await put(parts.first(result.initial_result))
-                async for later in result.subsequent_results:
-                    await put(parts.later(later))
+                async with contextlib.aclosing(result.subsequent_results) as subsequent:
+                    async for later in subsequent:
+                        await put(parts.later(later))
 
     async def follow(
         self, operation: Operation, asked: Asked, credentials: Credentials, put: Put
     ) -> ExecutionResult | None:
         """Put the answers of a subscription as events come, until it ends; give why it does, where that is an error."""
-        with self._counted():
-            async with self._reading(credentials) as context:
-                with self._in_time():
-                    source = await operation.source(asked.variables, context)
-                if isinstance(source, ExecutionResult):
-                    return source
-                try:
-                    async with contextlib.aclosing(source):
-                        async for event in source:
-                            await put(body_of(await self._answer(operation, event, asked, credentials)))
-                except GraphQLError as error:
-                    return ExecutionResult(None, [error])
-                except Exception as error:
-                    # As graphql-core tells it; whatever is no error of ours is logged where it is written.
-                    return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
-        return None
-
-    async def _answer(
-        self, operation: Operation, event: object, asked: Asked, credentials: Credentials
-    ) -> ExecutionResult:
-        # Each event reads anew: what was read for one before is older than it.
         async with self._reading(credentials) as context:
             with self._in_time():
-                return await operation.answer(event, asked.variables, context)
+                source = await operation.source(asked.variables, context)
+            if isinstance(source, ExecutionResult):
+                return source
+            async with contextlib.aclosing(source):
+                while True:
+                    try:
+                        event = await anext(source)
+                    except StopAsyncIteration:
+                        return None
+                    except Exception as error:
+                        # As graphql-core tells it; whatever is no error of ours is logged where it is written.
+                        return _failed(error)
+                    await put(await self._answer(operation, event, asked, credentials))
+
+    async def _answer(self, operation: Operation, event: object, asked: Asked, credentials: Credentials) -> Body:
+        # Each event reads anew: what was read for one before is older than it.
+        async with self._reading(credentials) as context:
+            try:
+                with self._in_time():
+                    return body_of(await operation.answer(event, asked.variables, context))
+            except GatewayError as error:
+                return failure(error)
 
     @contextlib.asynccontextmanager
     async def _reading(self, credentials: Credentials) -> AsyncGenerator[Context]:
@@ -150,14 +179,6 @@ class Operations:
         except TimeoutError:
             raise _late() from None
 
-    @contextlib.contextmanager
-    def _counted(self) -> Generator[None]:
-        self._live += 1
-        try:
-            yield
-        finally:
-            self._live -= 1
-
     def figures(self) -> list[Figure]:
         """List what is to be watched of the operations."""
         return [
@@ -167,3 +188,7 @@ class Operations:
 
 def _late() -> UpstreamTimeout:
     return UpstreamTimeout("The operation took too long.")
+
+
+def _failed(error: Exception) -> ExecutionResult:
+    return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])

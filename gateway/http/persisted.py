@@ -47,7 +47,7 @@ class Persisted:
         self._texts = set(self._trusted.values())
         # Clients know a document by the hash of its text as well, whatever the manifest calls it.
         self._hashed = {digest(text): text for text in self._texts}
-        self._sent: LRUCache[str, str] = LRUCache(_MOST_BYTES, getsizeof=lambda text: len(text) + 200)
+        self._sent: LRUCache[str, str] = LRUCache(_MOST_BYTES, getsizeof=lambda text: len(text.encode()) + 200)
 
     def text(self, asked: Asked) -> str:
         """Give the text of the document that a request asks for."""
@@ -69,21 +69,21 @@ class Persisted:
         return asked.query or ""
 
     def _by_hash(self, sent: str, query: str | None) -> str:
-        known = self._hashed.get(sent) or self._trusted.get(sent)
-        if known is not None:
-            return known
-        if not self._automatic and query is None:
-            raise UnknownDocument("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
         if query is None:
-            found = self._sent.get(sent)
+            found = self._hashed.get(sent) or self._trusted.get(sent) or self._sent.get(sent)
+            if found is None and not self._automatic:
+                raise UnknownDocument("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
             if found is None:
                 raise UnknownDocument("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
             return found
         if digest(query) != sent:
             raise Refused(400, "`extensions.persistedQuery.sha256Hash` is not the SHA-256 of `query`.")
-        if self._automatic and len(query) < _MOST_BYTES // 8:
-            self._sent[sent] = query
         return query
+
+    def keep(self, asked: Asked) -> None:
+        """Keep in mind what a client sent with its hash, now that it is known to be good."""
+        if self._automatic and asked.hash is not None and asked.query is not None:
+            self._sent[asked.hash] = asked.query
 
 
 def digest(text: str) -> str:

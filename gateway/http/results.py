@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -92,7 +93,8 @@ class Parts:
     """Writes the parts of an answer that comes by and by.
 
     Clients know two forms: the one where each part says by an id which pending one it is, and that of 2022, where each
-    says its path. `is_newer` chooses; graphql-core has the newer one.
+    says its path. `is_newer` chooses; graphql-core has the newer one. In it fields that two fragments share come once;
+    so they do in the older form here, where each fragment should have all of its fields.
     """
 
     def __init__(self, *, is_newer: bool) -> None:
@@ -108,7 +110,7 @@ class Parts:
             body["errors"] = [formatted(error) for error in result.errors]
         if self._is_newer:
             body["pending"] = [pending.formatted for pending in result.pending]
-        self._data = result.data
+        self._data = copy.deepcopy(result.data)
         self._pending = {pending.id: pending for pending in result.pending}
         return body
 
@@ -129,9 +131,10 @@ class Parts:
             pending = self._pending.pop(completed.id)
             if completed.errors:
                 # It came to nothing: where it would have been, there is nothing.
-                is_list = isinstance(self._at(pending.path), list)
-                entry = _entry(pending, [*pending.path], completed.errors)
-                entries.append(entry | {"items" if is_list else "data": None})
+                there = self._at(pending.path)
+                is_list = isinstance(there, list)
+                path = [*pending.path, len(cast("list[Any]", there))] if is_list else [*pending.path]
+                entries.append(_entry(pending, path, completed.errors) | {"items" if is_list else "data": None})
         if entries:
             body["incremental"] = entries
         return body
@@ -142,12 +145,12 @@ class Parts:
         there = self._at(path)
         if not hasattr(part, "items"):
             if there is not None:
-                there.update(part.data)
+                there.update(copy.deepcopy(part.data))
             return _entry(pending, path, part.errors) | {"data": part.data}
         # In the older form the path of streamed entries ends with the place of the first of them.
         path.append(len(there or ()))
         if there is not None:
-            there.extend(part.items)
+            there.extend(copy.deepcopy(part.items))
         return _entry(pending, path, part.errors) | {"items": part.items}
 
     def _at(self, path: Sequence[str | int]) -> Any:

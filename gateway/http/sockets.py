@@ -14,12 +14,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.execution.documents import Invalid
 from gateway.http.answers import Headers, headers_of
-from gateway.http.body import Refused
+from gateway.http.body import Disconnected, Refused
 from gateway.http.callers import Door
 from gateway.http.operations import Credentials, Operations
 from gateway.http.persisted import UnknownDocument
 from gateway.http.requests import parse_asked
 from gateway.http.results import Body, body_of, failure, is_executed, refusal
+from gateway.http.streams import send_within
 from gateway.model.errors import FAULT, GatewayError
 from gateway.settings import ServerSettings
 
@@ -36,8 +37,10 @@ INIT_TIMEOUT = 4408
 DUPLICATE = 4409
 TOO_MANY = 4429
 
-_SENT_BY_CLIENTS = ("authorization", "x-credential-")
+_AUTHORIZATION, _CREDENTIAL = "authorization", "x-credential-"
 """Headers that a page cannot send with a socket: they may stand in the payload that initialises it."""
+
+_LONGEST_ID = 128
 
 _log = structlog.get_logger("gateway.http")
 
@@ -48,10 +51,6 @@ class Closed(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
-
-
-class Gone(Exception):
-    """The client has closed the socket, or is given up."""
 
 
 class SocketEndpoint:
@@ -103,6 +102,8 @@ class _Socket:
         self._credentials: Credentials | None = None
         self._is_initialised = False
         self._working: dict[str, asyncio.Task[None]] = {}
+        # Those too whose id may be used again, but whose last message is still to be taken.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._refused = 0
         self._turn = asyncio.Lock()
         self._closed: Closed | None = None
@@ -114,8 +115,6 @@ class _Socket:
         timeout = asyncio.get_running_loop().call_later(
             self._settings.socket_init_timeout, self._close, INIT_TIMEOUT, "Connection initialisation timeout"
         )
-        draining = asyncio.create_task(self._operations.draining.wait())
-        draining.add_done_callback(lambda ended: ended.cancelled() or self._close(1001, "Going away"))
         try:
             while True:
                 await self._take(self._read(await self._receive()))
@@ -123,7 +122,7 @@ class _Socket:
                     timeout.cancel()
         except Closed as closed:
             self._closed = closed
-        except Gone:
+        except Disconnected:
             return
         except asyncio.CancelledError:
             if self._closed is None or cast("asyncio.Task[Any]", self._serving).uncancel() > 0:
@@ -132,18 +131,19 @@ class _Socket:
             _log.exception("socket_failed")
             self._closed = Closed(1011, "Internal error")
         finally:
+            # From here on nobody else ends it.
+            self._serving = None
             timeout.cancel()
-            draining.cancel()
             await self._end()
 
     async def _end(self) -> None:
-        working = [*self._working.values()]
-        for task in working:
+        tasks = [*self._tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._closed is not None:
             message = {"type": "websocket.close", "code": self._closed.code, "reason": self._closed.reason}
-            with contextlib.suppress(Gone):
+            with contextlib.suppress(Disconnected):
                 await self._write(message)
 
     def _close(self, code: int, reason: str) -> None:
@@ -154,7 +154,7 @@ class _Socket:
 
     def _read(self, message: Message) -> Mapping[str, Any]:
         if message["type"] == "websocket.disconnect":
-            raise Gone
+            raise Disconnected
         text = message.get("text")
         try:
             if not isinstance(text, str) or len(text) > self._settings.max_body_bytes:
@@ -167,12 +167,14 @@ class _Socket:
         return cast("dict[str, Any]", found)
 
     async def _take(self, message: Mapping[str, Any]) -> None:
-        payload = message.get("payload")
+        payload: Any = message.get("payload")
         match message.get("type"):
             case "connection_init":
                 await self._initialise(payload)
+            case "ping" | "pong" if not _is_object(payload):
+                raise Closed(INVALID, "Invalid message received")
             case "ping":
-                await self._tell({"type": "pong"} | ({} if payload is None else {"payload": payload}))
+                await self._pong(payload)
             case "pong":
                 pass
             case "subscribe":
@@ -192,30 +194,39 @@ class _Socket:
         self._is_initialised = True
         if payload is not None and not isinstance(payload, dict):
             raise Closed(INVALID, "Invalid message received")
-        sent = {
-            name.lower(): value
+        sent = [
+            (name.lower(), value)
             for name, value in cast("dict[str, object]", payload or {}).items()
-            if name.lower().startswith(_SENT_BY_CLIENTS) and isinstance(value, str)
-        }
+            if (name.lower() == _AUTHORIZATION or name.lower().startswith(_CREDENTIAL)) and isinstance(value, str)
+        ]
+        # A provider that is named in both is the payload's alone: parts of two credentials are never mixed.
+        named = {_provider(name) for name, _ in sent}
         try:
-            raw = [(name, value) for name, value in self._scope["headers"] if name.decode("latin-1") not in sent]
-            raw += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
-            self._credentials = self._door.admit(self._scope.get("client"), {**self._headers, **sent}, raw)
+            raw = [one for one in self._scope["headers"] if _provider(one[0].decode("latin-1")) not in named]
+            raw += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent]
+            self._credentials = self._door.admit(self._scope.get("client"), {**self._headers, **dict(sent)}, raw)
         except UnicodeEncodeError:
             raise Closed(FORBIDDEN, "A header in the payload is malformed.") from None
         except Refused as refused:
             raise Closed(FORBIDDEN, _reason(refused.message)) from None
         await self._tell({"type": "connection_ack"})
 
+    async def _pong(self, payload: object) -> None:
+        try:
+            await self._tell({"type": "pong"} | ({} if payload is None else {"payload": payload}))
+        except TypeError:
+            # JSON may be read deeper than it may be written.
+            raise Closed(INVALID, "Invalid message received") from None
+
     async def _subscribe(self, key: object, payload: object) -> None:
         if self._credentials is None:
             raise Closed(UNAUTHORIZED, "Unauthorized")
-        if not isinstance(key, str) or not key or not isinstance(payload, dict):
+        if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_ID or not isinstance(payload, dict):
             raise Closed(INVALID, "Invalid message received")
         if key in self._working:
             raise Closed(DUPLICATE, _reason(f"Subscriber for {key} already exists"))
         most = self._settings.max_operations_per_socket
-        if len(self._working) >= most:
+        if len(self._tasks) >= most:
             # One who goes on is flooding, and answering would keep the others waiting.
             self._refused += 1
             if self._refused > most:
@@ -223,15 +234,18 @@ class _Socket:
             refused = Refused(413, f"The most operations over one socket are {most}.")
             await self._tell({"id": key, "type": "error", "payload": refusal(refused)["errors"]})
             return
+        self._refused = 0
         task = asyncio.create_task(self._run(key, cast("object", payload), self._credentials))
         self._working[key] = task
+        self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(key, ended))
 
     def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if self._working.get(key) is task:
             del self._working[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            if isinstance(error, Gone):
+            if isinstance(error, Disconnected):
                 self._close(TOO_SLOW, "Too slow")
             else:
                 _log.error("operation_failed", exc_info=error)
@@ -251,7 +265,7 @@ class _Socket:
             errors = failure(error)
         except Refused as refused:
             errors = refusal(refused)
-        except Gone:
+        except Disconnected:
             raise
         except Exception:
             _log.exception("operation_failed")
@@ -268,8 +282,8 @@ class _Socket:
         asked = parse_asked(payload)
         operation = self._operations.find(asked)
         if operation.kind is OperationType.SUBSCRIPTION:
-            self._operations.check_room()
-            ended = await self._operations.follow(operation, asked, credentials, put)
+            with self._operations.room():
+                ended = await self._operations.follow(operation, asked, credentials, put)
             return None if ended is None else body_of(ended)
         result = await self._operations.run(operation, asked, credentials)
         if not is_executed(result) and result.errors:
@@ -281,12 +295,17 @@ class _Socket:
         await self._write({"type": "websocket.send", "text": orjson.dumps(message).decode()})
 
     async def _write(self, message: Message) -> None:
-        """Send a message; a client that takes too long to receive it is given up, and so is one that is gone."""
-        try:
-            async with asyncio.timeout(self._settings.send_timeout), self._turn:
-                await self._send(message)
-        except (TimeoutError, OSError, RuntimeError):
-            raise Gone from None
+        async with self._turn:
+            await send_within(self._settings.send_timeout, self._send, message)
+
+
+def _is_object(payload: object) -> bool:
+    return payload is None or isinstance(payload, dict)
+
+
+def _provider(header: str) -> str:
+    """Name the provider whose credential a header is a part of; another header by itself."""
+    return header.removeprefix(_CREDENTIAL).partition("-")[0] if header.startswith(_CREDENTIAL) else header
 
 
 def _reason(text: str) -> str:

@@ -6,19 +6,22 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
-from starlette.types import Send
+from starlette.types import Message, Send
 
-from gateway.http.accept import EVENTS, MULTIPART
+from gateway.http.accept import EVENTS, MULTIPART, Accepted
 from gateway.http.answers import head
 from gateway.http.body import Disconnected
 from gateway.http.results import Body
 
 
 class Form(NamedTuple):
-    """How parts are written: what stands before, around and after them, and what keeps an idle stream open."""
+    """How parts are written: what stands before, around and after them, and what keeps an idle stream open.
+
+    Where it `wraps`, an answer is the `payload` of its part. `beside` stands in the part that tells why all ends.
+    """
 
     media_type: str
     opening: bytes
@@ -26,6 +29,9 @@ class Form(NamedTuple):
     after: bytes
     closing: bytes
     idle: bytes
+    wraps: bool = False
+    beside: Mapping[str, Any] = {}
+    is_newer: bool = False
 
 
 EVENT_STREAM = Form(
@@ -39,18 +45,42 @@ EVENT_STREAM = Form(
 )
 """The protocol of graphql-sse, one connection for each operation."""
 
+_PART = b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"
 
-def multipart(parameters: Mapping[str, str]) -> Form:
-    """Give the form of a multipart body; the boundary is written behind each part, so that none is waited for."""
-    shown = "".join(f";{name}={value}" for name, value in parameters.items())
-    return Form(
-        media_type=f'{MULTIPART};boundary="-"{shown}',
-        opening=b"\r\n---",
-        before=b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
-        after=b"\r\n---",
-        closing=b"--\r\n",
-        idle=b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n{}\r\n---",
-    )
+_IN_PARTS = Form(
+    media_type=f'{MULTIPART};boundary="-"',
+    # The boundary is written behind each part, so that none is waited for.
+    opening=b"\r\n---",
+    before=_PART,
+    after=b"\r\n---",
+    closing=b"--\r\n",
+    idle=_PART + b"{}\r\n---",
+)
+
+
+def changes_in_parts(wanted: Accepted) -> Form:
+    """Give the form of a subscription's answers: as Apollo's clients know it, where they say so."""
+    if wanted.parameters.get("subscriptionspec") != "1.0":
+        return _IN_PARTS
+    media_type = f"{_IN_PARTS.media_type};subscriptionSpec=1.0"
+    return _IN_PARTS._replace(media_type=media_type, wraps=True, beside={"payload": None})
+
+
+def answer_in_parts(wanted: Accepted) -> Form:
+    """Give the form of an answer parts of which come later: that of 2022, but for clients that know the newer one."""
+    is_newer = wanted.parameters.get("incrementalspec") == "v0.2"
+    media_type = f"{_IN_PARTS.media_type}{'' if is_newer else ';deferSpec=20220824'}"
+    idle = _PART + b'{"hasNext":true}\r\n---'
+    return _IN_PARTS._replace(media_type=media_type, idle=idle, beside={"hasNext": False}, is_newer=is_newer)
+
+
+async def send_within(seconds: float, send: Send, message: Message) -> None:
+    """Send a message; raises Disconnected for a client that takes longer than that to receive it, or is gone."""
+    try:
+        async with asyncio.timeout(seconds):
+            await send(message)
+    except (TimeoutError, OSError, RuntimeError):
+        raise Disconnected from None
 
 
 class Stream:
@@ -62,7 +92,7 @@ class Stream:
 
     def __init__(self, send: Send, form: Form, *, patience: float, keep_alive: float) -> None:
         self._send = send
-        self._form = form
+        self.form = form
         self._patience = patience
         self._keep_alive = keep_alive
         self._closing = form.closing
@@ -70,15 +100,22 @@ class Stream:
         self._idle: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        headers = head(self._form.media_type, {"X-Accel-Buffering": "no"})
+        headers = head(self.form.media_type, {"X-Accel-Buffering": "no"})
         await self._write({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._body(self._form.opening)
+        await self._body(self.form.opening)
         self._idle = asyncio.create_task(self._keep())
         return self
 
     async def put(self, body: Body) -> None:
-        """Send a part."""
-        await self._body(self._form.before + orjson.dumps(body) + self._form.after)
+        """Send an answer, or a part of one."""
+        await self._put({"payload": body} if self.form.wraps else body)
+
+    async def fail(self, body: Body) -> None:
+        """Tell why all ends."""
+        await self._put({**self.form.beside, **body})
+
+    async def _put(self, body: Body) -> None:
+        await self._body(self.form.before + orjson.dumps(body) + self.form.after)
 
     async def __aexit__(self, kind: type[BaseException] | None, _e: object, _t: TracebackType | None) -> None:
         if self._idle is not None:
@@ -96,15 +133,11 @@ class Stream:
             while True:
                 await asyncio.sleep(self._keep_alive)
                 if not self._turn.locked():
-                    await self._body(self._form.idle)
+                    await self._body(self.form.idle)
 
     async def _body(self, body: bytes, *, more: bool = True) -> None:
         await self._write({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def _write(self, message: dict[str, object]) -> None:
+    async def _write(self, message: Message) -> None:
         async with self._turn:
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._send(message)
-            except TimeoutError:
-                raise Disconnected from None
+            await send_within(self._patience, self._send, message)

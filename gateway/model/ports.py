@@ -177,8 +177,14 @@ class Feed(Protocol):
         ...
 
 
-class Backend(Source, Feed, Protocol):
+class Backend(Source, Protocol):
     """All that the graph needs of one provider."""
+
+    async def follow(
+        self, credential: Credential, owner: OwnerRef, since: str | None
+    ) -> AsyncGenerator[InventoryChange]:
+        """Give the changes of an inventory, see `Feed.changes`, to those who may see it."""
+        ...
 
 
 class Holder(NamedTuple):

@@ -30,7 +30,7 @@ _LOCKED = "55P03"
 _DEADLOCK = "40P01"
 _SERIALIZATION = "40001"
 
-DRIVER_ERRORS = (SQLAlchemyError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_DRIVER_ERRORS = (SQLAlchemyError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 Query: TypeAlias = tuple[Executable, Mapping[str, Any]]
@@ -123,7 +123,7 @@ class Database:
             return await stack.enter_async_context(engine.connect())
         except DBAPIError:
             raise
-        except DRIVER_ERRORS as error:
+        except _DRIVER_ERRORS as error:
             # Only here: within a transaction an OSError is of the caller's own doing.
             raise Internal("The store cannot be reached.", retryable=True) from error
 
@@ -156,7 +156,7 @@ class Database:
         """Turn what a driver raises while the store is opened into StoreError."""
         try:
             yield
-        except (*DRIVER_ERRORS, ArithmeticError, TypeError, ValueError) as error:
+        except (*_DRIVER_ERRORS, ArithmeticError, TypeError, ValueError) as error:
             raise StoreError(f"The store at {self.title} cannot be used: {self._reason(error)}") from None
         except GatewayError as error:
             reason = error.message if error.__cause__ is None else self._reason(error.__cause__)

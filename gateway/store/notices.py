@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import func, select
 
 from gateway.store.arrays import packed, unpacked
-from gateway.store.engine import DRIVER_ERRORS, Database
+from gateway.store.engine import Database
 from gateway.store.tables import CHANGES
 
 CHANNEL = "gateway_changes"
@@ -21,6 +21,9 @@ CHANNEL = "gateway_changes"
 
 POLL = 1.0
 """Seconds after which a change that another process wrote to a SQLite file is seen."""
+
+CHECK = 30.0
+"""Seconds after which the connection over which changes are heard is asked whether it is still there."""
 
 _RETRY = 1.0
 
@@ -73,8 +76,7 @@ class Notices:
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _poll(self) -> None:
         """Ask, time and again, for the newest change of every owner that somebody listens to; one statement."""
@@ -93,24 +95,38 @@ class Notices:
     async def _listen(self) -> None:
         """Hear what PostgreSQL tells; after a pause in which nothing could be heard, everybody looks for himself."""
         while True:
-            with suppress(*DRIVER_ERRORS):
+            reason = "the connection was lost"
+            try:
                 async with self._database.engine.connect() as connection:
                     driver: Any = (await connection.get_raw_connection()).driver_connection
-                    lost = asyncio.Event()
-                    driver.add_termination_listener(partial(_set, lost))
-                    await driver.add_listener(CHANNEL, self._heard)
                     try:
+                        lost = asyncio.Event()
+                        driver.add_termination_listener(partial(_set, lost))
+                        await driver.add_listener(CHANNEL, self._heard)
                         for name in [*self._listeners]:
                             self._wake(name)
-                        await lost.wait()
+                        while not await _happens(lost, CHECK):
+                            # A connection may be gone without a word.
+                            async with asyncio.timeout(CHECK):
+                                await driver.fetchval("SELECT 1")
                     finally:
                         # Not given back: the next to use it would hear what is not meant for him.
                         await connection.invalidate()
-            _log.warning("notices_failed", reason="the connection was lost")
+            except Exception as error:
+                reason = type(error).__name__
+            _log.warning("notices_failed", reason=reason)
             await asyncio.sleep(_RETRY)
 
     def _heard(self, _connection: object, _process: int, _channel: str, name: str) -> None:
         self._wake(name)
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _set(event: asyncio.Event, _connection: object) -> None:

@@ -253,9 +253,6 @@ def test_it_says_where_the_page_comes_from_if_not_from_here(folder: Path) -> Non
     with serving(until="/graphql") as up:
         up.process.send_signal(signal.SIGTERM)
         assert up.process.communicate(timeout=STOPS)[1] == shown
-    with serving(until="/graphql", GATEWAY_SERVER__GRAPHIQL="false") as up:
-        up.process.send_signal(signal.SIGTERM)
-        assert up.process.communicate(timeout=STOPS)[1] == ""
 
 
 def test_streams_and_sockets_are_ended_when_it_stops(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.backends.compared import Compared
 from gateway.backends.guarded import Guarded
+from gateway.backends.local import Place
 from gateway.model.change import change_cursor, no_changes
 from gateway.model.ids import ITEM, ItemRef, OwnerRef, encode_id
 from gateway.model.manifest import BackendKind
@@ -33,7 +34,7 @@ class Following:
         if subject.backend is BackendKind.LOCAL and since is None:
             # Else what is written at once might be from before the subscription.
             owner = OwnerRef(subject.provider.key, subject.world.owner)
-            since = change_cursor(owner, str(await subject.dialect.gateway.store.last_change(owner)))
+            since = await newest(subject, owner)
         await self.end.subscribe(key, FOLLOW, owner=subject.owner, since=since)
         if subject.backend is BackendKind.UPSTREAM:
             # What is there first is what later looks are compared with.
@@ -54,6 +55,13 @@ class Following:
 
     async def change(self, key: str = "1") -> dict[str, Any]:
         return (await self.end.next(key))["inventoryChanged"]
+
+
+async def newest(subject: Subject, owner: OwnerRef) -> str:
+    """Give the cursor of the newest change."""
+    store = subject.dialect.gateway.store
+    (change,) = await store.changes_after(owner, await store.last_change(owner) - 1) or [None]
+    return change_cursor(owner, Place(change.sequence, change.at).text if change else "0:0")
 
 
 def compared(subject: Subject) -> Compared:
@@ -160,7 +168,7 @@ async def test_a_cursor_from_elsewhere_begins_anew(subject: Subject) -> None:
     owner = OwnerRef(subject.provider.key, subject.world.owner)
     async with socket(subject.asked.gateway.app()) as end:
         it = await following(subject, end)
-        place = "ffffffff:7" if subject.backend is BackendKind.UPSTREAM else "999"
+        place = "ffffffff:7" if subject.backend is BackendKind.UPSTREAM else "1:5"
         await it.follow(since=change_cursor(owner, place))
         change = await it.change()
         assert change["isReset"]

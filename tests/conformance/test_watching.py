@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,6 +80,46 @@ async def test_a_look_that_fails_is_no_change_and_the_next_goes_on(
         while len(told) < 2:
             told += (await it.change())["changes"]["removedIds"]
         assert sorted(told) == sorted(gone)
+
+
+@upstreams()
+async def test_an_owner_that_is_gone_ends_the_changes(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = compared(subject)
+    open_session = feed._source.session  # pyright: ignore[reportPrivateUsage]  # nothing else is between it and the service
+    gone = [False]
+
+    def session(credential: Any) -> Any:
+        opened: Any = open_session(credential)
+        if gone[0]:
+
+            async def nothing(_asked: Any) -> Any:
+                return {}
+
+            opened.items_by_owner = opened.containers_by_owner = nothing
+        return opened
+
+    monkeypatch.setattr(feed, "_source", SimpleNamespace(session=session))
+    async with socket(subject.asked.gateway.app()) as end:
+        it = await following(subject, end)
+        await it.follow()
+        gone[0] = True
+        message = await end.hear()
+        assert message["type"] == "error"
+        error = message["payload"][0]["extensions"]
+        assert (error["code"], error["provider"]) == ("NOT_FOUND", subject.name)
+
+
+@upstreams()
+async def test_more_than_can_be_told_is_told_as_anything(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.backends.compared._MOST_TOLD", 0)
+    first, *_ = await keys(subject)
+    async with socket(subject.asked.gateway.app()) as end:
+        it = await following(subject, end)
+        await it.follow()
+        await it.lose(first)
+        change = await it.change()
+        assert change["isReset"]
+        assert change["changes"]["removedIds"] == []
 
 
 @upstreams(Capability.SLOTS, Capability.ALLOCATE_SLOTS)

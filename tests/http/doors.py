@@ -119,8 +119,11 @@ class Live(Told):
         self.told: asyncio.Queue[Any] = asyncio.Queue()
         self.followers = 0
 
-    async def changes(self, credential: Any, owner: OwnerRef, since: str | None) -> Any:
+    async def follow(self, credential: Any, owner: OwnerRef, since: str | None) -> Any:
         self.credentials.append(credential)
+        return self._changes()
+
+    async def _changes(self) -> Any:
         self.followers += 1
         try:
             while True:

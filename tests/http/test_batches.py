@@ -70,22 +70,37 @@ async def test_the_limits_of_one_operation_hold_for_all_together() -> None:
 
 
 @pytest.mark.parametrize("entry", [None, 5, "x", [], [TYPENAME], {}, {"query": 5}, {"query": "{ a }", "variables": []}])
-async def test_an_entry_that_is_no_request_is_refused(entry: Any) -> None:
+async def test_an_entry_that_is_no_request_is_refused_alone(entry: Any) -> None:
     door = Door(batch=3)
-    assert (await door.post([TYPENAME, entry])).status_code == 400
-    assert await door.serves()
+    first, second, third = (await door.post([TYPENAME, entry, TYPENAME])).json()
+    assert first == third == DATA
+    assert second["errors"][0]["extensions"]["code"] == "INVALID_INPUT"
+    assert "data" not in second
 
 
 async def test_a_subscription_cannot_be_in_a_batch() -> None:
     door = Door(batch=3)
     text = 'subscription { inventoryChanged(owner: { provider: ROBLOX, key: "1" }) { cursor } }'
-    assert (await door.post([{"query": text}])).status_code == 406
+    first, second = (await door.post([{"query": text}, TYPENAME])).json()
+    assert first["errors"][0]["extensions"]["code"] == "UNSUPPORTED"
+    assert second == DATA
 
 
 async def test_all_have_the_time_of_one() -> None:
     door = Door(Told(owners_by_key=for_ever), batch=3, timeout=0.05)
-    response = await door.post([{"query": OWNER}] * 3)
-    assert response.json()["errors"][0]["extensions"]["code"] == "UPSTREAM_TIMEOUT"
+    first, second, third = (await door.post([{"query": OWNER}, TYPENAME, {"query": OWNER}])).json()
+    assert second == DATA
+    for late in (first, third):
+        assert late["errors"][0]["extensions"]["code"] == "UPSTREAM_TIMEOUT"
+
+
+async def test_documents_together_are_no_longer_than_one_may_be() -> None:
+    door = Door(batch=100)
+    long = [{"query": "{ " + f"nothing{number}: " + "a " * 500 + "}"} for number in range(20)]
+    refused = await door.post(long)
+    assert refused.json()["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+    assert "4,000 tokens" in refused.json()["errors"][0]["message"]
+    assert await door.serves()
 
 
 async def test_a_batch_is_nothing_for_a_stream_or_a_socket() -> None:

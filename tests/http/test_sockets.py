@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from gateway.api.context import Context
 from gateway.model.errors import GatewayError, NotFound
+from gateway.registry import PROVIDERS
 from tests.gateways import header
 from tests.http.doors import OWNER, PROVIDER, SUBSCRIPTION, Door, Live, for_ever, until
 from tests.sockets import Closed, Socket, socket
@@ -133,7 +135,16 @@ async def test_an_operation_that_is_no_good_is_an_error_and_the_socket_stays(pay
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "http://localhost.evil.example", "null", "http://localhost:1"]
+    "origin",
+    [
+        "https://evil.example",
+        "http://localhost.evil.example",
+        "null",
+        "http://localhost:1",
+        "http://[",
+        "",
+        "localhost",
+    ],
 )
 async def test_a_page_of_another_origin_may_not_connect(origin: str) -> None:
     async with socket(Door().app, origin=origin) as end:
@@ -274,14 +285,76 @@ async def test_a_subscription_that_fails_is_an_error_of_its_own() -> None:
         assert await is_served(end)
 
 
-async def test_when_the_gateway_is_about_to_stop_sockets_are_closed_and_none_begins() -> None:
-    door = Door(backend := Live())
-    async with socket(door.app) as end, socket(door.app) as idle:
-        await idle.begin()
+async def test_when_the_gateway_is_about_to_stop_no_subscription_begins() -> None:
+    """The server closes the sockets that are open, as it does all connections."""
+    door = Door(Live())
+    async with socket(door.app) as end:
         await end.begin()
-        await end.subscribe("1", SUBSCRIPTION)
-        await until(lambda: backend.followers)
         door.operations.draining.set()
-        assert await end.closed() == 1001
-        assert await idle.closed() == 1001
-        assert not backend.followers
+        await end.subscribe("1", SUBSCRIPTION)
+        assert (await end.hear())["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        assert await is_served(end)
+
+
+async def test_one_who_reads_nothing_is_not_sent_ever_more() -> None:
+    """What is refused at once takes its room too, until its client has taken the refusal."""
+    door = Door(send_timeout=0.3)
+    async with socket(door.app) as end, socket(door.app) as other:
+        await end.begin()
+        await other.begin()
+        end.reads.clear()
+        for number in range(1_000):
+            await end.say({"id": f"{number}", "type": "subscribe", "payload": {"query": "{"}})
+        assert await is_served(other)
+        waiting = [task for task in asyncio.all_tasks() if "_run" in repr(task.get_coro())]
+        assert len(waiting) <= 100
+        await asyncio.sleep(0.4)
+        end.reads.set()
+
+
+@pytest.mark.parametrize("payload", [[], "x", 5, True])
+async def test_a_ping_brings_an_object_or_nothing(payload: Any) -> None:
+    async with socket(Door().app) as end:
+        await end.say({"type": "ping", "payload": payload})
+        assert await end.closed() == 4400
+
+
+async def test_a_ping_that_cannot_be_given_back_closes_the_socket() -> None:
+    async with socket(Door().app) as end:
+        await end.say('{"type":"ping","payload":{"a":' + "[" * 500 + "]" * 500 + "}}")
+        assert await end.closed() == 4400
+
+
+async def test_an_id_is_no_book() -> None:
+    async with socket(Door().app) as end:
+        await end.begin()
+        await end.subscribe("x" * 129, "{ __typename }")
+        assert await end.closed() == 4400
+
+
+async def test_parts_of_two_credentials_are_never_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    roblox = next(provider for provider in PROVIDERS.values() if len(provider.manifest.credential_parts) > 2)
+    first, second, *_ = roblox.manifest.credential_parts
+    door = Door(backend := Live())
+    taken: list[Any] = []
+
+    def opened(found: Any) -> Context:
+        taken.append(found)
+        return Context({PROVIDER.key: cast("Any", backend)}, found)
+
+    monkeypatch.setattr(door.operations, "_open", opened)
+    handshake: dict[str, Any] = {header(roblox, first.key): "of-the-handshake", header(PROVIDER): "kept"}
+    async with socket(door.app, **handshake) as end:
+        await end.begin({header(roblox, second.key): "of-the-payload"})
+        assert await is_served(end)
+    (found,) = taken
+    assert found[roblox.key].part(first.key) is None
+    assert found[roblox.key].part(second.key) == "of-the-payload"
+    assert found[PROVIDER.key].part(PROVIDER.manifest.credential_parts[0].key) == "kept"
+
+
+async def test_one_name_in_two_spellings_is_refused() -> None:
+    name = header(PROVIDER)
+    async with socket(Door().app) as end:
+        await end.say({**INIT, "payload": {name: "one", name.upper(): "two"}})
+        assert await end.closed() == 4403

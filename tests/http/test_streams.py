@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.model.change import InventoryChange, no_changes
 from gateway.model.errors import NotFound
-from gateway.model.ids import OwnerRef
+from gateway.model.ids import OWNER as OWNER_KIND
+from gateway.model.ids import OwnerRef, encode_id
 from tests.gateways import NOW
 from tests.http.doors import (
     NAME,
@@ -34,6 +37,7 @@ EVENTS = "text/event-stream"
 OLDER = "multipart/mixed;deferSpec=20220824, application/json"
 NEWER = "multipart/mixed;incrementalSpec=v0.2, application/json"
 APOLLO = 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0, application/json'
+OWNER_ID = cast("Any", encode_id(OWNER_KIND, OwnerRef(PROVIDER.key, "Some.1234")))
 CHANGE = InventoryChange(cursor="c1", at=NOW, changes=no_changes(OwnerRef(PROVIDER.key, "x")), is_reset=False)
 
 
@@ -228,6 +232,54 @@ async def test_one_who_does_not_take_what_is_sent_is_given_up() -> None:
     assert await door.serves()
 
 
+async def test_however_many_ask_at_once_no_more_than_the_cap_are_live() -> None:
+    door = Door(backend := Live(), max_subscriptions=3)
+    readings = [Reading(door, SUBSCRIPTION, EVENTS) for _ in range(20)]
+    await until(lambda: sum(reading.serving.done() for reading in readings) == 17)
+    await until(lambda: backend.followers == 3)
+    assert {reading.request.status for reading in readings if reading.serving.done()} == {503}
+    for reading in readings:
+        reading.request.leave()
+    await asyncio.gather(*(reading.serving for reading in readings))
+    assert not backend.followers
+
+
+async def test_one_who_is_given_up_is_no_fault_of_ours() -> None:
+    door = Door(backend := Live(), send_timeout=0.05)
+    reading = Reading(door, SUBSCRIPTION, EVENTS)
+    await until(lambda: backend.followers)
+    reading.request.takes.clear()
+    begun = asyncio.get_running_loop().time()
+    with structlog.testing.capture_logs() as logs:
+        backend.told.put_nowait(CHANGE)
+        await reading.serving
+    assert asyncio.get_running_loop().time() - begun < 0.15
+    assert not logs
+
+
+async def test_an_event_that_cannot_be_answered_in_time_does_not_end_the_others() -> None:
+    slow = [True]
+
+    async def sometimes(keys: Any) -> Any:
+        if slow.pop() if slow else False:
+            await asyncio.Event().wait()
+        return await known(keys)
+
+    backend = Live()
+    backend.reads["owners_by_key"] = sometimes
+    door = Door(backend, timeout=0.05)
+    changed = replace(CHANGE, changes=replace(CHANGE.changes, created_ids=[OWNER_ID]))
+    query = SUBSCRIPTION.replace("{ cursor }", "{ cursor changes { created { nodes { id } } } }")
+    reading = Reading(door, query, EVENTS)
+    for count in (1, 2):
+        backend.told.put_nowait(changed)
+        await until(lambda count=count: len(events(reading.text)) == count)
+    first, second = (body for _, body in events(reading.text))
+    assert first["errors"][0]["extensions"]["code"] == "UPSTREAM_TIMEOUT"
+    assert second["data"]["inventoryChanged"]["changes"]["created"]["nodes"] == [{"id": OWNER_ID}]
+    await reading.leave()
+
+
 async def test_changes_come_in_parts_as_apollo_wants_them() -> None:
     door = Door(backend := Live())
     reading = Reading(door, SUBSCRIPTION, APOLLO)
@@ -341,6 +393,9 @@ async def test_parts_have_the_time_of_one_operation() -> None:
     door = Door(Told(owners_by_key=known, definitions_by_key=for_ever), timeout=0.1)
     query = f'{{ __typename ... @defer {{ itemDefinitions(provider: {NAME}, keys: ["item:1"]) {{ key }} }} }}'
     async with asyncio.timeout(5):
-        text = (await door.post({"query": query}, accept=OLDER)).text
-    assert "UPSTREAM_TIMEOUT" in text
+        found = parts((await door.post({"query": query}, accept=OLDER)).text)
+    codes = [error["extensions"]["code"] for part in found for error in part.get("errors", ())]
+    late = [entry for part in found for entry in part.get("incremental", ())]
+    assert codes == ["UPSTREAM_TIMEOUT"] or "UPSTREAM_TIMEOUT" in str(late)
+    assert [part["hasNext"] for part in found][-1] is False
     assert await door.serves()

@@ -127,6 +127,10 @@ class Compared:
                 async with followed.changed:
                     while followed.sequence == after and followed.ended is None:
                         await followed.changed.wait()
+                if self._first(followed) > after + 1:
+                    # Who takes too long to be told has missed what is no longer kept.
+                    after = followed.sequence
+                    yield self._change(followed, owner, None)
                 for sequence, change in [*followed.changes]:
                     if sequence > after:
                         after = sequence
@@ -152,8 +156,10 @@ class Compared:
         epoch, _, number = place.partition(":")
         if epoch != followed.epoch or not number.isdecimal():
             return None
-        first = followed.changes[0][0] if followed.changes else followed.sequence + 1
-        return int(number) if first - 1 <= int(number) <= followed.sequence else None
+        return int(number) if self._first(followed) - 1 <= int(number) <= followed.sequence else None
+
+    def _first(self, followed: _Followed) -> int:
+        return followed.changes[0][0] if followed.changes else followed.sequence + 1
 
     async def _watch(self, followed: _Followed, credential: Credential, owner: OwnerRef) -> None:
         while True:

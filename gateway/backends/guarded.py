@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import structlog
 
+from gateway.backends.visible import check_visible
 from gateway.model.arguments import CollectibleArguments
 from gateway.model.change import InventoryChange
 from gateway.model.credentials import Credential
 from gateway.model.deadline import Limit, time_left
-from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, NotFound, Unsupported, UpstreamTimeout
+from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.ports import Feed, Rules, Session, Shown, Source, Written
@@ -127,17 +128,10 @@ class Guarded:
         """Give the changes of an inventory to those who may see it."""
         if self.feed is None:
             raise self.named(Unsupported(f"What changes at {self.manifest.title} is not told here."))
-        session = self.session(credential)
         try:
-            found = (await session.visibility_by_owner([owner])).get(owner)
-        finally:
-            await session.aclose()
-        if isinstance(found, GatewayError):
-            raise found
-        if found is None:
-            raise self.named(NotFound(f"{self.manifest.title} has no such owner."))
-        if not found:
-            raise self.named(self.rules.lacking(()))
+            await check_visible(self, self.rules, credential, owner)
+        except GatewayError as error:
+            raise self.named(error) from None
         return self._named(self.feed.changes(credential, owner, since))
 
     async def _named(self, changes: AsyncGenerator[InventoryChange]) -> AsyncGenerator[InventoryChange]:

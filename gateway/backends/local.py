@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
 from gateway.backends.remembered import Remembered
+from gateway.backends.visible import check_visible
 from gateway.backends.writes import write
 from gateway.model.arguments import (
     NO_FILTER,
@@ -154,7 +155,7 @@ class LocalBackend:
                 written.clear()
                 found = await self.store.changes_after(owner, after)
                 if found:
-                    await self._check_visible(credential, owner)
+                    await check_visible(self, self.rules, credential, owner)
                 for change in found:
                     is_next, after = change.sequence == after + 1, change.sequence
                     changes = self.store.change_set(change)
@@ -172,18 +173,6 @@ class LocalBackend:
 
     def _change(self, owner: OwnerRef, place: Place, changes: ChangeSet, *, is_reset: bool) -> InventoryChange:
         return InventoryChange(cursor=change_cursor(owner, place.text), at=place.at, changes=changes, is_reset=is_reset)
-
-    async def _check_visible(self, credential: Credential, owner: OwnerRef) -> None:
-        """Raise where the credential may no longer see the inventory: it may have been revoked since."""
-        session = self.session(credential)
-        try:
-            found = (await session.visibility_by_owner([owner])).get(owner)
-        finally:
-            await session.aclose()
-        if isinstance(found, GatewayError):
-            raise found
-        if not found:
-            raise NotFound(f"{self.manifest.title} has no such owner.") if found is None else self.rules.lacking(())
 
     async def issue(self, wanted: Wanted) -> str:
         """Make a credential for the dialect, and give its secret."""

@@ -67,8 +67,8 @@ class SocketEndpoint:
         headers = headers_of(scope)
         try:
             self._door.check_origin(headers)
-            # Before it is accepted, this is a 403: who is refused learns no more.
         except Refused:
+            # Before it is accepted, this is a 403: who is refused learns no more.
             await send({"type": "websocket.close", "code": FORBIDDEN})
             return
         if PROTOCOL not in scope["subprotocols"]:

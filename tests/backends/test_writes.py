@@ -14,7 +14,7 @@ import strawberry
 
 from gateway.backends.plain import Laid
 from gateway.backends.writes import write
-from gateway.model.change import ChangeSet, ContainerVersion, PlainChangeSet
+from gateway.model.change import ChangeSet, ContainerVersion, no_changes
 from gateway.model.container import Container, Contents
 from gateway.model.errors import (
     DuplicateTransaction,
@@ -79,7 +79,7 @@ class Game(Laid):
         held = (await store.items([(thing := item(f"{change.box}1")).ref])).get(thing.ref)
         count = (held.quantity if held else 0) + (change.count or 0)
         writer: Any = store
-        changes = self._changes(owner)
+        changes = no_changes(owner)
         if change.count:
             await writer.put_items([item(f"{change.box}1", container_key=change.box, quantity=BigInt(count))])
             there = strawberry.ID(encode_id(CONTAINER, box))
@@ -88,18 +88,6 @@ class Game(Laid):
 
     async def replay(self, store: Writing, verb: Capability, owner: OwnerRef, change: Any, changes: ChangeSet) -> Shown:
         return Shown(parts={"again": True}, contents=[])
-
-    def _changes(self, owner: OwnerRef) -> PlainChangeSet:
-        return PlainChangeSet(
-            created_ids=[],
-            updated_ids=[],
-            moved_ids=[],
-            removed_ids=[],
-            versions=[],
-            is_simulated=False,
-            is_replayed=False,
-            provider=owner.provider,
-        )
 
 
 class Played:

@@ -110,6 +110,26 @@ async def test_an_owner_that_is_gone_ends_the_changes(subject: Subject, monkeypa
 
 
 @upstreams()
+async def test_one_who_has_missed_what_is_no_longer_kept_is_told_so(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.backends.compared._KEPT", 1)
+    first, second, third = await keys(subject)
+    async with socket(subject.asked.gateway.app()) as quick, socket(subject.asked.gateway.app()) as slow:
+        it, late = await following(subject, quick), await following(subject, slow)
+        await it.follow()
+        await late.follow()
+        slow.reads.clear()
+        gone: list[str] = []
+        for key in (first, second, third):
+            gone.append(await it.lose(key))
+            assert (await it.change())["changes"]["removedIds"] == gone[-1:]
+        slow.reads.set()
+        told = [await late.change() for _ in range(2)]
+        assert [one["isReset"] for one in told] == [False, True]
+
+
+@upstreams()
 async def test_more_than_can_be_told_is_told_as_anything(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.backends.compared._MOST_TOLD", 0)
     first, *_ = await keys(subject)

@@ -58,7 +58,7 @@ class Gateway:
             if settings.provider(key).backend != "off"
         }
         self.schema = schema(settings)
-        self.documents = Documents(self.schema, max_tokens=settings.server.max_tokens)
+        self.documents = Documents.of(self.schema, settings.server)
         self.operations = Operations(
             self.documents, persisted(settings.server, self.documents), settings.server, partial(Context, self.backends)
         )

@@ -34,6 +34,12 @@ class ServerSettings(Section):
     )
     max_body_bytes: int = Field(default=262_144, ge=1_024, description="The largest request body, in bytes.")
     max_tokens: int = Field(default=4_000, ge=100, description="The most tokens that a GraphQL document may have.")
+    introspection: bool = Field(
+        default=True, description="Whether the schema is told: to explorers, and to federation routers (`_service`)."
+    )
+    suggestions: bool = Field(
+        default=True, description="Whether errors of a document suggest what the schema has in its place."
+    )
     timeout: float = Field(default=30.0, gt=0, description="Seconds that one GraphQL operation may take in all.")
     batch: int = Field(
         default=0,

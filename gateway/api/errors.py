@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from graphql import FieldNode, GraphQLError
 
-from gateway.model.errors import FAULT, ErrorCode, GatewayError, Internal
+from gateway.model.errors import FAULT, ErrorCode, GatewayError, Internal, LimitExceeded
 from gateway.model.manifest import ProviderKey
 
 _log = structlog.get_logger("gateway.api")
@@ -39,6 +39,7 @@ def extensions(error: GatewayError) -> dict[str, Any]:
         "providerCode": error.provider_code,
         "retryable": error.retryable,
         "retryAfter": error.retry_after,
+        "explain": error.explain if isinstance(error, LimitExceeded) else None,
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import strawberry
 from cachetools import LRUCache
@@ -15,9 +15,11 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     ExperimentalIncrementalExecutionResults,
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
+    ValidationRule,
     Visitor,
     create_source_event_stream,  # pyright: ignore[reportUnknownVariableType]  # as below
     experimental_execute_incrementally,  # pyright: ignore[reportUnknownVariableType]  # parts of it are untyped
@@ -37,6 +39,7 @@ from gateway.execution.guard import Limits, Weight, check_together, weigh
 from gateway.execution.plan import Plan
 from gateway.execution.selections import Refused, conditions
 from gateway.model.relations import Loading
+from gateway.settings import ServerSettings
 from gateway.telemetry import Figure
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -54,6 +57,16 @@ _PROBATION = 0.2
 
 
 _INCREMENTAL = ("defer", "stream")
+
+
+class NoIntrospection(ValidationRule):
+    """Refuses what tells the schema: introspection, and the text that federation routers ask for."""
+
+    def enter_field(self, node: FieldNode, *_args: object) -> None:
+        """Look at a field."""
+        if node.name.value in ("__schema", "__type", "_service"):
+            self.report_error(GraphQLError("The schema is not told here.", node))
+
 
 _NO_VARIABLES = VariableValues({}, {})
 
@@ -143,7 +156,8 @@ class Operation:
         schema = self._document.documents.types.schema
         coerced = _NO_VARIABLES
         if self._node.variable_definitions:
-            found = get_variable_values(schema, self._node.variable_definitions, given)
+            hidden = not self._document.documents.suggestions
+            found = get_variable_values(schema, self._node.variable_definitions, given, hide_suggestions=hidden)
             if not isinstance(found, VariableValues):
                 return ExecutionResult(None, found)
             coerced = found
@@ -173,6 +187,7 @@ class Operation:
             context_value=context,
             variable_values=given,
             operation_name=self.name,
+            hide_suggestions=not self._document.documents.suggestions,
         )
         return await result if isawaitable(result) else result
 
@@ -196,6 +211,7 @@ class Operation:
             context_value=context,
             raw_variable_values=dict(variables or {}),
             operation_name=self.name,
+            hide_suggestions=not self._document.documents.suggestions,
         )
         if isinstance(executor, list):
             return ExecutionResult(None, cast("list[GraphQLError]", executor))
@@ -235,7 +251,7 @@ class _Document:
         if self._operations:
             refused, weights = weigh(syntax, documents.types.schema, documents.limits)
             # What it has to say grows with the errors, at up to a millisecond each.
-            errors = [refused] if refused else validate(documents.types.schema, syntax, _RULES, max_errors=_MOST_ERRORS)
+            errors = [refused] if refused else documents.validate(syntax)
             self.errors = errors
             self.weights = {id(node): weight for node, weight in weights}
             self.conditions = () if errors else conditions(syntax)
@@ -273,14 +289,28 @@ class Documents:
         max_tokens: int = 4_000,
         max_bytes: int = 64 * 2**20,
         limits: Limits | None = None,
+        introspection: bool = True,
+        suggestions: bool = True,
     ) -> None:
         self.types = Types(schema)
         self.limits = limits or Limits.within(max_tokens)
+        self.suggestions = suggestions
+        self._rules = _RULES if introspection else (*_RULES, NoIntrospection)
         self.hits = self.misses = self.replays = 0
         self._max_tokens = max_tokens
         new = int(max_bytes * _PROBATION)
         self._seen_once: LRUCache[str, _Document] = LRUCache(new, getsizeof=_weight)
         self._in_use: LRUCache[str, _Document] = LRUCache(max_bytes - new, getsizeof=_weight)
+
+    @classmethod
+    def of(cls, schema: strawberry.Schema, settings: ServerSettings) -> Self:
+        """Make it as the settings want it."""
+        return cls(
+            schema,
+            max_tokens=settings.max_tokens,
+            introspection=settings.introspection,
+            suggestions=settings.suggestions,
+        )
 
     @property
     def size(self) -> int:
@@ -289,6 +319,11 @@ class Documents:
 
     def __len__(self) -> int:
         return len(self._seen_once) + len(self._in_use)
+
+    def validate(self, syntax: DocumentNode) -> list[GraphQLError]:
+        """Tell what is wrong with a document that is within the limits."""
+        hidden = not self.suggestions
+        return validate(self.types.schema, syntax, self._rules, max_errors=_MOST_ERRORS, hide_suggestions=hidden)
 
     def faults(self, text: str) -> list[GraphQLError]:
         """Tell what is wrong with a document, which need not be one that is asked for now."""

@@ -426,4 +426,5 @@ def check_together(weights: Sequence[Weight], limits: Limits) -> GraphQLError | 
 def _over(name: str, found: int, limits: Limits, root: Definition | None, message: str | None = None) -> GraphQLError:
     number = f"{found:,}" if found < _MANY else f"{_MANY:,} or more"
     refused = LimitExceeded(f"{(message or _MESSAGES[name]).format(number)}; the most is {getattr(limits, name):,}.")
+    refused.explain = {"limit": name, "found": found, "most": getattr(limits, name)}
     return GraphQLError(refused.message, root, original_error=refused)

@@ -23,7 +23,7 @@ GatewayError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import ClassVar, Self
 
@@ -186,9 +186,13 @@ class Conflict(Refusal):
 
 
 class LimitExceeded(Refusal):
-    """A count or a size is over the provider's limit."""
+    """A count or a size is over the provider's limit, or over one of ours.
+
+    `explain` says which of ours, how much was found, and the most that there may be.
+    """
 
     code = ErrorCode.LIMIT_EXCEEDED
+    explain: Mapping[str, object] | None = None
 
 
 class Failure(GatewayError):

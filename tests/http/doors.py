@@ -153,7 +153,7 @@ class Door:
     ) -> None:
         self.backend = backend or Told(owners_by_key=known)
         server = ServerSettings(**settings)
-        documents = Documents(schema(Settings.model_construct()), max_tokens=server.max_tokens)
+        documents = Documents.of(schema(Settings.model_construct()), server)
         self.operations = Operations(
             documents,
             persisted(server, documents),

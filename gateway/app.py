@@ -10,7 +10,7 @@ from functools import partial
 import httpx
 import strawberry
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp
 
 from gateway.api.context import Context
@@ -25,6 +25,7 @@ from gateway.http.callers import Credentials, Door
 from gateway.http.graphiql import Page
 from gateway.http.operations import Operations
 from gateway.http.persisted import persisted
+from gateway.http.shedding import Load, bearing
 from gateway.http.site import site
 from gateway.model.credentials import Credential
 from gateway.model.manifest import BackendKind
@@ -59,9 +60,9 @@ class Gateway:
         }
         self.schema = schema(settings)
         self.documents = Documents.of(self.schema, settings.server)
-        self.operations = Operations(
-            self.documents, persisted(settings.server, self.documents), settings.server, partial(Context, self.backends)
-        )
+        self.load = Load(settings.server)
+        known = persisted(settings.server, self.documents)
+        self.operations = Operations(self.documents, known, settings.server, partial(Context, self.backends), self.load)
         self.page = Page(MANIFESTS, EXAMPLES) if settings.server.graphiql else None
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
@@ -102,7 +103,7 @@ class Gateway:
         """List every address that the gateway serves beside the graph's."""
         server = self.settings.server
         routes: list[BaseRoute] = []
-        routes += health.routes({"store": self.store.check} if self.uses_store else {})
+        routes += health.routes({"load": self.load.check, **({"store": self.store.check} if self.uses_store else {})})
         if server.metrics:
             routes += metrics.routes(self.figures(), server)
         for key, backend in self.backends.items() if server.rest else ():
@@ -110,12 +111,12 @@ class Gateway:
             limiter = Limiter(budget) if budget else None
             options = PROVIDERS[key].options(**self.settings.provider(key).options)
             dialect = PROVIDERS[key].routes(backend, limiter, self.clock, options)
-            routes.append(Mount(f"/rest/{key}", routes=dialect))
+            routes.append(Mount(f"/rest/{key}", bearing(Router(dialect), self.load)))
         return routes
 
     def figures(self) -> list[Figure]:
         """List what `/metrics` tells."""
-        own = [*self.documents.figures(), *self.operations.figures()]
+        own = [*self.documents.figures(), *self.operations.figures(), *self.load.figures()]
         return [*own, *(part for backend in self.backends.values() for part in backend.figures())]
 
     def app(self) -> ASGIApp:

@@ -66,6 +66,20 @@ class ServerSettings(Section):
         description="Origins whose web pages may ask the graph from browsers, such as `https://example.org`; "
         "`*` stands for all.",
     )
+    max_operations: int = Field(
+        default=256,
+        ge=1,
+        description="How many operations, and requests of dialects, may be under way at a time; more are refused with "
+        "503.",
+    )
+    requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="How often one address may ask, the graph and the dialects together; more is refused with 429.",
+    )
+    max_header_bytes: int = Field(
+        default=32_768, ge=1_024, description="How large the headers of a request may be together, with its address."
+    )
     max_subscriptions: int = Field(
         default=1_000, ge=0, description="How many subscriptions may be live at a time, of all clients together."
     )

@@ -89,6 +89,7 @@ class GraphQLEndpoint:
                 raise Refused(404, "There is no page here.")
             return Answer(self._page.html, "text/html; charset=utf-8", 200, self._page.headers)
         credentials = self._door.admit(scope.get("client"), headers, scope["headers"])
+        await self._operations.load.admit(scope.get("client"))
         if is_post:
             _check_content_type(headers)
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.timeout)
@@ -156,6 +157,8 @@ class GraphQLEndpoint:
                         await _unless_gone(receive, work)
                 except GatewayError as error:
                     await stream.fail(failure(error))
+                except Refused as refused:
+                    await stream.fail(refusal(refused))
                 except Disconnected:
                     raise
                 except Exception:

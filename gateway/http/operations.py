@@ -15,10 +15,11 @@ from gateway.http.body import Refused
 from gateway.http.persisted import Persisted
 from gateway.http.requests import Asked
 from gateway.http.results import Body, Parts, body_of, failure
+from gateway.http.shedding import SOON, Load
 from gateway.http.streams import EVENT_STREAM, Stream
 from gateway.model.credentials import Credential
 from gateway.model.deadline import Limit, deadline
-from gateway.model.errors import GatewayError, UpstreamTimeout
+from gateway.model.errors import GatewayError, RateLimited, UpstreamTimeout
 from gateway.settings import ServerSettings
 from gateway.telemetry import Figure
 
@@ -41,7 +42,10 @@ class Operations:
     What an operation comes to is a result; a GatewayError is raised only where it came to nothing at all.
     """
 
-    def __init__(self, documents: Documents, persisted: Persisted, settings: ServerSettings, context: Open) -> None:
+    def __init__(
+        self, documents: Documents, persisted: Persisted, settings: ServerSettings, context: Open, load: Load
+    ) -> None:
+        self.load = load
         self._documents = documents
         self._persisted = persisted
         self._settings = settings
@@ -83,6 +87,7 @@ class Operations:
     async def run(self, operation: Operation, asked: Asked, credentials: Credentials) -> ExecutionResult:
         """Run a query or a mutation, and give all of its answer."""
         # Written out, as most requests come by here: what `_reading` and `_in_time` do.
+        self.load.take()
         context = self._open(credentials)
         try:
             with deadline(self._settings.timeout), Limit(self._settings.timeout + _GRACE):
@@ -90,6 +95,7 @@ class Operations:
         except TimeoutError:
             raise _late() from None
         finally:
+            self.load.done()
             await context.aclose()
 
     async def run_together(
@@ -104,6 +110,8 @@ class Operations:
     async def _alone(self, operation: Operation, asked: Asked, credentials: Credentials) -> ExecutionResult:
         try:
             return await self.run(operation, asked, credentials)
+        except Refused as refused:
+            return _failed(RateLimited(refused.message, retry_after=SOON))
         except GatewayError as error:
             # The others come to what they come to.
             return _failed(error)
@@ -123,6 +131,12 @@ class Operations:
         self, operation: Operation, asked: Asked, credentials: Credentials, put: Put, parts: Parts
     ) -> None:
         """Run an operation, and put the parts of its answer as they come."""
+        with self.load.taken_on():
+            await self._deliver(operation, asked, credentials, put, parts)
+
+    async def _deliver(
+        self, operation: Operation, asked: Asked, credentials: Credentials, put: Put, parts: Parts
+    ) -> None:
         async with self._reading(credentials) as context:
             with self._in_time():
                 result = await operation.deliver(asked.variables, context)

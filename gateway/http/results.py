@@ -30,6 +30,8 @@ _CODES = {
     406: ErrorCode.UNSUPPORTED,
     413: ErrorCode.LIMIT_EXCEEDED,
     415: ErrorCode.UNSUPPORTED,
+    429: ErrorCode.RATE_LIMITED,
+    431: ErrorCode.LIMIT_EXCEEDED,
     500: ErrorCode.INTERNAL,
     503: ErrorCode.RATE_LIMITED,
 }

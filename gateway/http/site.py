@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,8 +39,35 @@ def site(
     application = Starlette(routes=routes, lifespan=lifespan)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if _head(scope) > settings.max_header_bytes:
+            await _refuse_head(settings.max_header_bytes)(scope, receive, send)
+            return
         # Past the router, which takes as long to find the graph as a small query takes in all.
         straight = scope["type"] == "http" and scope["path"] == PATH
         await (requests if straight else application)(scope, receive, send)
 
     return app
+
+
+def _head(scope: Scope) -> int:
+    """Tell how large what comes before the body is: whoever reads it later would have to bear it."""
+    if scope["type"] == "lifespan":
+        return 0
+    size = len(scope["path"]) + len(scope["query_string"])
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+    return size
+
+
+def _refuse_head(most: int) -> ASGIApp:
+    message = f"The address and the headers are larger than {most} bytes."
+    answer = JSONResponse({"errors": [{"message": message, "extensions": {"code": "LIMIT_EXCEEDED"}}]}, 431)
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await answer(scope, receive, send)
+
+    return refuse

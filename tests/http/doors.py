@@ -22,6 +22,7 @@ from gateway.http.callers import Door as Entrance
 from gateway.http.graphiql import Page
 from gateway.http.operations import Operations
 from gateway.http.persisted import persisted
+from gateway.http.shedding import Load
 from gateway.http.site import site
 from gateway.model.credentials import Credential
 from gateway.model.ids import DefinitionRef, OwnerRef
@@ -159,6 +160,7 @@ class Door:
             persisted(server, documents),
             server,
             partial(Context, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend})),
+            Load(server),
         )
         page = Page(MANIFESTS, {}) if server.graphiql else None
         entrance = Entrance(server, Credentials(MANIFESTS, own or {}))

@@ -1,0 +1,93 @@
+"""Shedding: what is more than the gateway bears is refused at once, so that what it has taken on is done in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.backends.limiter import Limiter
+from gateway.http.body import Refused
+from gateway.model.manifest import BudgetScope, CallBudget
+from gateway.settings import ServerSettings
+from gateway.telemetry import Figure
+
+SOON = 1
+"""Seconds after which one who was shed may ask again; for so long the gateway is not ready."""
+
+
+class Load:
+    """What the gateway has taken on: the operations and requests of dialects under way, and who asks how often."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._most = settings.max_operations
+        self._live = 0
+        self.shed = 0
+        self._shed_at = -float(SOON)
+        often = settings.requests_per_minute
+        budget = None if often is None else CallBudget(burst=often, per_minute=often, scope=BudgetScope.ADDRESS)
+        self._callers = None if budget is None else Limiter(budget)
+
+    async def admit(self, client: tuple[str, int] | None) -> None:
+        """Raise Refused with 429 for an address that asks more often than it may."""
+        if self._callers is None:
+            return
+        wait = await self._callers.wait(client[0] if client else "")
+        if wait is not None:
+            raise Refused(429, "This address asks too often.", {"Retry-After": str(wait)})
+
+    @contextmanager
+    def taken_on(self) -> Generator[None]:
+        """Count what is under way; raises Refused with 503 where there is as much as the gateway bears."""
+        self.take()
+        try:
+            yield
+        finally:
+            self.done()
+
+    def take(self) -> None:
+        """Count one more; raises Refused with 503."""
+        if self._live >= self._most:
+            self.shed += 1
+            self._shed_at = asyncio.get_running_loop().time()
+            raise Refused(503, "The gateway has as much to do as it bears.", {"Retry-After": str(SOON)})
+        self._live += 1
+
+    def done(self) -> None:
+        """Count one less."""
+        self._live -= 1
+
+    async def check(self) -> None:
+        """Raise while there is more to do than the gateway bears: others are to be asked instead, if there are any."""
+        if self._live >= self._most or asyncio.get_running_loop().time() - self._shed_at < SOON:
+            raise RuntimeError(f"{self._live} operations are under way, the most is {self._most}")
+
+    def figures(self) -> list[Figure]:
+        """List what is to be watched of the load."""
+        return [
+            Figure(name="gateway_operations", description="Operations that are under way.", read=lambda: self._live),
+            Figure(
+                name="gateway_operations_shed",
+                description="Operations that were refused, as too many were under way.",
+                read=lambda: self.shed,
+                counts=True,
+            ),
+        ]
+
+
+def bearing(app: ASGIApp, load: Load) -> ASGIApp:
+    """Hold the requests of a dialect to what the gateway bears."""
+
+    async def held(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await load.admit(scope.get("client"))
+            with load.taken_on():
+                await app(scope, receive, send)
+        except Refused as refused:
+            body = {"message": refused.message}
+            await JSONResponse(body, refused.status, refused.headers)(scope, receive, send)
+
+    return held

@@ -1,0 +1,126 @@
+"""Shedding: what is more than the gateway bears is refused at once by every door, and is taken again soon after."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.http import shedding
+from gateway.registry import PROVIDERS
+from gateway.settings import ServerSettings
+from tests.gateways import running, settings
+from tests.http.doors import OWNER, TYPENAME, Door, Told, for_ever, until
+from tests.sockets import socket
+
+DATA = {"data": {"__typename": "Query"}}
+
+
+async def busy(door: Door, count: int) -> list[asyncio.Task[Any]]:
+    """Begin operations that never end."""
+    tasks = [asyncio.ensure_future(door.post({"query": OWNER})) for _ in range(count)]
+    await until(lambda: _live(door) == count)
+    return tasks
+
+
+def _live(door: Door) -> float:
+    return next(figure.read() for figure in door.operations.load.figures() if figure.name == "gateway_operations")
+
+
+async def end(door: Door, tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert _live(door) == 0
+
+
+async def test_more_operations_than_are_borne_are_shed_by_every_transport() -> None:
+    door = Door(Told(owners_by_key=for_ever), max_operations=2, batch=2)
+    tasks = await busy(door, 2)
+    refused = await door.post(TYPENAME)
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert (await door.client.get("/graphql", params=TYPENAME)).status_code == 503
+    for one in (await door.post([TYPENAME, TYPENAME])).json():
+        assert one["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    for accept in ("text/event-stream", "multipart/mixed"):
+        text = (await door.post({"query": "{ __typename ... @defer { a: __typename } }"}, accept=accept)).text
+        assert "RATE_LIMITED" in text
+    async with socket(door.app) as client:
+        await client.begin()
+        await client.subscribe("1", "{ __typename }")
+        assert (await client.hear())["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+    # What needs no operation is answered all the same.
+    assert (await door.post({"query": "{"})).status_code == 200
+    await end(door, tasks)
+    assert await door.serves()
+
+
+async def test_every_way_an_operation_ends_makes_room() -> None:
+    door = Door(Told(owners_by_key=for_ever), max_operations=1, timeout=0.05)
+    for query in (OWNER, "{ __typename }", "{ nothing }", OWNER):
+        for accept in ("application/json", "text/event-stream", "multipart/mixed, application/json"):
+            await door.post({"query": query}, accept=accept)
+            assert _live(door) == 0
+
+
+async def test_an_address_that_asks_too_often_is_told_when_to_come_back_and_others_are_served() -> None:
+    door = Door(requests_per_minute=3)
+    assert [(await door.post(TYPENAME)).status_code for _ in range(4)] == [200, 200, 200, 429]
+    refused = await door.post(TYPENAME)
+    assert refused.headers["retry-after"] == "20"
+    assert refused.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    async with socket(door.app) as client:
+        await client.begin()
+        await client.subscribe("1", "{ __typename }")
+        assert (await client.hear())["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+    async with socket(door.app, client="127.0.0.2") as client:
+        await client.begin()
+        await client.subscribe("1", "{ __typename }")
+        assert await client.next() == DATA["data"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"x-long": "x" * 40_000}, {f"x-{number}": "y" * 100 for number in range(400)}, {"accept": "a/b;" * 10_000}],
+    ids=["one", "many", "accept"],
+)
+async def test_headers_without_measure_are_refused_before_anybody_reads_them(headers: dict[str, str]) -> None:
+    door = Door()
+    response = await door.client.post("/graphql", json=TYPENAME, headers=headers)
+    assert response.status_code == 431
+    assert response.json()["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+    assert (await door.client.get("/anything", headers=headers)).status_code == 431
+    async with socket(door.app, **headers) as client:  # pyright: ignore[reportArgumentType]  # the names are no parameters
+        assert await client.closed() == 1008
+        assert client.accepted is None
+    assert await door.serves()
+
+
+async def test_an_address_without_measure_is_refused() -> None:
+    door = Door()
+    response = await door.client.get("/graphql", params={"query": "{ __typename }" + " " * 40_000})
+    assert response.status_code == 431
+
+
+async def test_the_dialects_are_shed_too_and_readiness_falls_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shedding, "SOON", 0.05)
+    async with running(settings("sqlite://", server=ServerSettings(max_operations=1, rest_rate_limit=False))) as up:
+        addresses = [f"/rest/{key}/anything" for key in PROVIDERS]
+        ready = "/health/ready"
+        assert (await up.client.get(ready)).status_code == 200
+        up.gateway.load.take()
+        for address in addresses:
+            response = await up.client.get(address)
+            assert response.status_code == 503
+            assert response.headers["retry-after"]
+        told = await up.client.get(ready)
+        assert (told.status_code, told.json()["failed"]) == (503, ["load"])
+        assert (await up.client.get("/health/live")).status_code == 200
+        up.gateway.load.done()
+        await asyncio.sleep(0.06)
+        assert (await up.client.get(ready)).status_code == 200
+        for address in addresses:
+            assert (await up.client.get(address)).status_code not in (429, 503)

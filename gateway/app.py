@@ -21,11 +21,12 @@ from gateway.backends.limiter import Limiter
 from gateway.backends.local import LocalBackend, now
 from gateway.execution.documents import Documents
 from gateway.http import health, metrics
+from gateway.http.access import Access
 from gateway.http.callers import Credentials, Door
 from gateway.http.graphiql import Page
 from gateway.http.operations import Operations
 from gateway.http.persisted import persisted
-from gateway.http.shedding import Load, bearing
+from gateway.http.shedding import bearing
 from gateway.http.site import site
 from gateway.model.credentials import Credential
 from gateway.model.manifest import BackendKind
@@ -60,9 +61,9 @@ class Gateway:
         }
         self.schema = schema(settings)
         self.documents = Documents.of(self.schema, settings.server)
-        self.load = Load(settings.server)
         known = persisted(settings.server, self.documents)
-        self.operations = Operations(self.documents, known, settings.server, partial(Context, self.backends), self.load)
+        self.operations = Operations(self.documents, known, settings.server, partial(Context, self.backends))
+        self.door = Door(settings.server, Access(settings.server, settings.access), self.credentials())
         self.page = Page(MANIFESTS, EXAMPLES) if settings.server.graphiql else None
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
@@ -102,21 +103,21 @@ class Gateway:
     def routes(self) -> list[BaseRoute]:
         """List every address that the gateway serves beside the graph's."""
         server = self.settings.server
-        routes: list[BaseRoute] = []
-        routes += health.routes({"load": self.load.check, **({"store": self.store.check} if self.uses_store else {})})
+        checks = {"load": self.operations.load.check, **({"store": self.store.check} if self.uses_store else {})}
+        routes: list[BaseRoute] = [*health.routes(checks)]
         if server.metrics:
-            routes += metrics.routes(self.figures(), server)
+            routes += metrics.routes(self.figures(), self.door)
         for key, backend in self.backends.items() if server.rest else ():
             budget = backend.manifest.limits.budget if server.rest_rate_limit else None
             limiter = Limiter(budget) if budget else None
             options = PROVIDERS[key].options(**self.settings.provider(key).options)
             dialect = PROVIDERS[key].routes(backend, limiter, self.clock, options)
-            routes.append(Mount(f"/rest/{key}", bearing(Router(dialect), self.load)))
+            routes.append(Mount(f"/rest/{key}", bearing(Router(dialect), self.operations.load)))
         return routes
 
     def figures(self) -> list[Figure]:
         """List what `/metrics` tells."""
-        own = [*self.documents.figures(), *self.operations.figures(), *self.load.figures()]
+        own = [*self.documents.figures(), *self.operations.figures(), *self.operations.load.figures()]
         return [*own, *(part for backend in self.backends.values() for part in backend.figures())]
 
     def app(self) -> ASGIApp:
@@ -127,9 +128,8 @@ class Gateway:
             async with self:
                 yield
 
-        door = Door(self.settings.server, self.credentials())
         others = self.routes()
-        return site(self.operations, self.settings.server, door, self.page, others=others, lifespan=lifespan)
+        return site(self.operations, self.settings.server, self.door, self.page, others=others, lifespan=lifespan)
 
     async def __aenter__(self) -> Gateway:
         if self.uses_store:

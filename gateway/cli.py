@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import hashlib
 import io
 import json
 import os
@@ -35,6 +36,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from gateway.app import Gateway, schema
 from gateway.backends.local import issue, now
 from gateway.files import Line, Unreadable, documents
+from gateway.http.access import BadAccess
 from gateway.http.callers import is_loopback
 from gateway.http.graphiql import FROM_CDN
 from gateway.http.persisted import BadManifest
@@ -42,6 +44,7 @@ from gateway.importing import Broken, Report, import_documents
 from gateway.model.errors import GatewayError, InvalidInput
 from gateway.model.ids import DefinitionRef, OwnerRef
 from gateway.model.ports import Wanted
+from gateway.model.principal import Principal
 from gateway.providers.provider import Provider
 from gateway.registry import PROVIDERS, STORED
 from gateway.settings import Settings, StoreSettings
@@ -67,7 +70,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except (StoreError, Unreadable) as error:
             _fail(str(error), FAILED)
-        except BadManifest as error:
+        except (BadAccess, BadManifest) as error:
             _fail(str(error), USAGE)
         except GatewayError as error:
             _fail(error.message, USAGE if isinstance(error, InvalidInput) else FAILED)
@@ -204,8 +207,13 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port.", show_default="8000")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Start with a temporary store that holds samples.")] = False,
+    production: Annotated[
+        bool, typer.Option("--production", help="Close whatever the settings do not open by name.")
+    ] = False,
 ) -> None:
     """Serve the graph, and the providers' own dialects."""
+    if demo and production:
+        _fail("a demo is open: it is nothing for production", USAGE)
     settings = _settings(config)
     # By way of all clean-ups; the server, while it serves, first ends what is under way.
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -222,12 +230,34 @@ def serve(
             )
         given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
+        if production:
+            settings = _closed(settings)
         listening = _listen(settings.server.host, settings.server.port, settings.server.send_timeout)
         stack.callback(listening.close)
         if settings.server.token is None and not is_loopback(listening.getsockname()[0]):
             _tell("gateway: server.token is not set, so only callers on this machine are served")
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
             runner.run(_serve(settings, listening, demo=demo))
+
+
+_CLOSED = ("introspection", "suggestions", "graphiql", "metrics", "rest")
+"""What production has only where the settings name it."""
+
+
+def _closed(settings: Settings) -> Settings:
+    """Close what the settings do not open by name; refuse what production cannot have."""
+    server, access = settings.server, settings.access
+    shut = dict.fromkeys((name for name in _CLOSED if name not in server.model_fields_set), False)
+    is_open = access.open and "open" in access.model_fields_set
+    if is_open and not is_loopback(server.host):
+        _fail(
+            f"access.open is set and {server.host} is no loopback: in production nobody comes in without a token", USAGE
+        )
+    if not is_open and not (server.token or access.keys or access.jwt):
+        _fail("nobody could come in: set access.keys, access.jwt or server.token", USAGE)
+    return settings.model_copy(
+        update={"server": server.model_copy(update=shut), "access": access.model_copy(update={"open": is_open})}
+    )
 
 
 def _stop(_signal: int, _frame: object) -> None:
@@ -245,6 +275,10 @@ class _Server(uvicorn.Server):
         """Stop serving."""
         self._gateway.operations.draining.set()
         await super().shutdown(sockets)
+
+
+OPEN = "whoever is on this machine may read and change everything; access.open = false ends that"
+"""What to say at the start where it is so."""
 
 
 async def _serve(settings: Settings, listening: socket.socket, *, demo: bool) -> None:
@@ -274,6 +308,8 @@ async def _serve(settings: Settings, listening: socket.socket, *, demo: bool) ->
         if demo:
             await _seed_demo(gateway.store, address)
         else:
+            if settings.access.open:
+                _tell(f"gateway: {OPEN}")
             print(f"Serving {address}/graphql", flush=True)
         await server.serve(sockets=[listening])
 
@@ -481,6 +517,36 @@ async def _export_catalogue(store: Store, provider: Provider, kind: str) -> None
 
 def _write(line: bytes) -> None:
     sys.stdout.buffer.write(line + b"\n")
+
+
+@app.command("access-key")
+def access_key(
+    name: Annotated[str, typer.Argument(help="Whose it is, for people.")],
+    reads: Annotated[
+        list[str] | None,
+        typer.Option("--reads", help="Whose inventories: *, PROVIDER/* or PROVIDER/OWNER.", show_default=False),
+    ] = None,
+    writes: Annotated[
+        list[str] | None, typer.Option("--writes", help="Whose may be changed as well.", show_default=False)
+    ] = None,
+) -> None:
+    """Make an API key for the graph: it is shown once, and the settings have its hash alone."""
+    try:
+        Principal.of(name, reads or (), writes or ())
+    except ValueError as error:
+        _fail(str(error), USAGE)
+    key = f"igk_{secrets.token_urlsafe(32)}"
+    # JSON's texts and lists are TOML's too.
+    told = {
+        "name": name,
+        "hash": hashlib.sha256(key.encode()).hexdigest(),
+        "reads": reads or [],
+        "writes": writes or [],
+    }
+    print(key)
+    _tell("It is not shown again. For gateway.toml:\n\n[[access.keys]]")
+    for part, value in told.items():
+        _tell(f"{part} = {json.dumps(value, ensure_ascii=False)}")
 
 
 @app.command("schema")

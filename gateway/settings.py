@@ -120,6 +120,43 @@ class ServerSettings(Section):
         return origins
 
 
+class ApiKeySettings(Section):
+    """An API key; `gateway access-key` makes one."""
+
+    name: str = Field(min_length=1, description="Whose it is, for people.")
+    hash: str = Field(pattern="^[0-9a-f]{64}$", description="The SHA-256 of the key, in hexadecimal digits.")
+    reads: tuple[str, ...] = Field(
+        default=(), description="Whose inventories may be read: `*`, `PROVIDER/*` or `PROVIDER/OWNER`."
+    )
+    writes: tuple[str, ...] = Field(default=(), description="Whose inventories may be read and changed.")
+
+
+class JwtSettings(Section):
+    """JSON web tokens of an issuer: signed by a key of its set, for this audience, and not expired."""
+
+    issuer: str = Field(min_length=1, description="What `iss` must be.")
+    audience: str = Field(min_length=1, description="What `aud` must be, or hold.")
+    jwks_file: Path = Field(description="The issuer's public keys, a JWK set; read anew when the file changes.")
+    reads_claim: str = Field(
+        default="inventory_reads", description="The claim that says whose inventories may be read."
+    )
+    writes_claim: str = Field(
+        default="inventory_writes", description="The claim that says whose inventories may be read and changed."
+    )
+    leeway: int = Field(default=30, ge=0, le=600, description="Seconds by which clocks may differ.")
+
+
+class AccessSettings(Section):
+    """Who may come in, and whose inventories they may read and change."""
+
+    open: bool = Field(
+        default=True,
+        description="Whether callers on this machine come in without a token, and may read and change everything.",
+    )
+    keys: tuple[ApiKeySettings, ...] = Field(default=(), description="API keys, sent as bearer tokens.")
+    jwt: JwtSettings | None = Field(default=None, description="JSON web tokens, sent as bearer tokens.")
+
+
 class StoreSettings(Section):
     """Where the local store is."""
 
@@ -216,6 +253,7 @@ class Settings(BaseSettings):
     )
 
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where and how the gateway serves.")
+    access: AccessSettings = Field(default_factory=AccessSettings, description="Who may come in, and to what.")
     store: StoreSettings = Field(default_factory=StoreSettings, description="Where the local store is.")
     log: LogSettings = Field(default_factory=LogSettings, description="What is logged.")
     providers: dict[str, ProviderSettings] = Field(

@@ -23,7 +23,7 @@ from gateway.files import Line
 from gateway.importing import import_documents
 from gateway.model.ports import Clock, Wanted
 from gateway.providers.provider import Provider
-from gateway.settings import ProviderSettings, ServerSettings, Settings, StoreSettings
+from gateway.settings import AccessSettings, ProviderSettings, ServerSettings, Settings, StoreSettings
 from gateway.store.store import Store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -84,6 +84,7 @@ def settings(url: str, **changes: Any) -> Settings:
     """Give settings for tests, which no file or variable reaches."""
     values: dict[str, Any] = {
         "server": ServerSettings(rest_rate_limit=False),
+        "access": AccessSettings(),
         "store": StoreSettings(url=url),
         "providers": {},
     }

@@ -233,7 +233,13 @@ async def _viewer(_loaders: Loaders, _key: ViewerKey) -> Any:
 
 
 async def _owners_by_viewer(loaders: Loaders, _key: ViewerKey) -> Any:
-    refs = [ref for backend in loaders.backends() for ref in await backend.owners()]
+    refs: dict[OwnerRef, None] = {}
+    for backend in loaders.backends():
+        key = backend.manifest.key
+        principal = loaders.credential(key).principal
+        # Those whom it is told of one by one may be where the backend holds nobody itself.
+        named = [OwnerRef(key, owner) for owner in principal.named(key)]
+        refs |= dict.fromkeys([*named, *(ref for ref in await backend.owners() if principal.may_read(*ref))])
     found = await asyncio.gather(*(loaders.load("owners_by_key", ref) for ref in refs), return_exceptions=True)
     owners = [owner for owner in found if owner is not None and not isinstance(owner, BaseException)]
     for error in found:

@@ -13,7 +13,7 @@ from gateway.api.context import Context
 from gateway.model import verbs
 from gateway.model.arguments import check_count
 from gateway.model.change import ChangeError, ChangePayload, change_error
-from gateway.model.errors import Forbidden, InvalidInput, Refusal
+from gateway.model.errors import Forbidden, InvalidInput, NotFound, Refusal
 from gateway.model.ids import CONTAINER, ITEM, OwnerRef, decode_id
 from gateway.model.manifest import Capability, ProviderKey
 from gateway.model.ports import Written
@@ -95,6 +95,9 @@ async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
     strange = any(source.provider != owner.provider for source in sources) or not held <= {owner, *sources}
     if others or strange or len(sources) > 1:
         raise _invalid("All ids must be of one inventory.", owner.provider)
+    for source in sources:
+        if not context.loaders.credential(source.provider).principal.may_read(*source):
+            raise NotFound("There is no such owner.", provider=source.provider)
     return owner
 
 

@@ -13,10 +13,20 @@ from gateway.model.arguments import CollectibleArguments
 from gateway.model.change import InventoryChange
 from gateway.model.credentials import Credential
 from gateway.model.deadline import Limit, time_left
-from gateway.model.errors import FAULT, GatewayError, Internal, InvalidInput, Unsupported, UpstreamTimeout
+from gateway.model.errors import (
+    FAULT,
+    Forbidden,
+    GatewayError,
+    Internal,
+    InvalidInput,
+    NotFound,
+    Unsupported,
+    UpstreamTimeout,
+)
 from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, OwnerRef, OwnershipRef, SlotRef
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.ports import Feed, Rules, Session, Shown, Source, Written
+from gateway.model.principal import Principal
 from gateway.model.relations import Asked
 from gateway.telemetry import Figure
 
@@ -116,7 +126,7 @@ class Guarded:
 
     def session(self, credential: Credential) -> GuardedSession:
         """Open a session for a caller."""
-        return GuardedSession(self, self.inner.session(credential))
+        return GuardedSession(self, self.inner.session(credential), credential.principal)
 
     async def owners(self) -> list[OwnerRef]:
         """List every owner that the backend holds itself."""
@@ -161,9 +171,21 @@ class Guarded:
 class GuardedSession:
     """A session each of whose reads is checked on the way in and out."""
 
-    def __init__(self, backend: Guarded, inner: Session) -> None:
+    def __init__(self, backend: Guarded, inner: Session, principal: Principal) -> None:
         self._backend = backend
         self._inner = inner
+        self._principal = principal
+        key = backend.manifest.key
+        # What an owner's inventory is laid over is no more than a part of it.
+        self._shared = {backend.rules.shared_by(owner) for owner in principal.named(key)}
+
+    def _may_read(self, owner: str) -> bool:
+        return self._principal.may_read(self._backend.manifest.key, owner) or owner in self._shared
+
+    def _is_hidden(self, key: object) -> bool:
+        """Say whether a key is of an owner who is not the principal's to know; the catalogue is nobody's."""
+        owner = getattr(key.ref if isinstance(key, Asked) else key, "owner", "")
+        return bool(owner) and not self._may_read(owner)
 
     async def _read(
         self, name: str, keys: Sequence[K], read: Callable[[Sequence[K]], Awaitable[Mapping[K, Any]]]
@@ -181,6 +203,9 @@ class GuardedSession:
             except InvalidInput as error:
                 refused[key] = self._backend.named(error)
         good = [key for key in keys if key not in refused] if refused else keys
+        if not self._principal.is_everyone:
+            # What is not there to be known is not there.
+            good = [key for key in good if not self._is_hidden(key)]
         results: dict[K, Any] = {**refused, **(await self._safely(lambda: read(good)))} if good else refused
         for found in results.values():
             if isinstance(found, GatewayError):
@@ -214,7 +239,10 @@ class GuardedSession:
 
     async def identity(self, key: str) -> str:
         """Give the key of the owner that `key`, with `me` in it, means."""
-        return await self._safely(lambda: self._inner.identity(key))
+        found = await self._safely(lambda: self._inner.identity(key))
+        if not self._principal.is_everyone and not self._may_read(found):
+            raise self._backend.named(NotFound(f"{self._backend.manifest.title} has no such owner."))
+        return found
 
     async def renew(self, part: str) -> str:
         """Make a new secret of the short-lived kind."""
@@ -316,6 +344,10 @@ class GuardedSession:
             if getattr(change, name, None) and capability not in declared:
                 title = self._backend.manifest.title
                 raise self._backend.named(Unsupported(f"{title} does not support `{word}` here.").at(word))
+        if not self._principal.may_write(*owner):
+            if not self._may_read(owner.owner):
+                raise self._backend.named(NotFound(f"{self._backend.manifest.title} has no such owner."))
+            raise self._backend.named(Forbidden("This inventory may be read, and not changed."))
         try:
             self._backend.rules.check_owner(owner.owner)
         except InvalidInput as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
@@ -12,31 +11,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from gateway.http.accept import JSON, split
+from gateway.http.access import Access
 from gateway.http.answers import Headers
 from gateway.http.body import Refused
 from gateway.model.credentials import Credential
 from gateway.model.manifest import Manifest
+from gateway.model.principal import EVERYONE, Principal
 from gateway.settings import ServerSettings
 
 _PREFIX = b"x-credential-"
 _MAX_SECRET = 4_096
-
-
-def admit(client: tuple[str, int] | None, headers: Headers, token: str | None, host: str) -> None:
-    """Let in callers on the loopback, and others with the one bearer token of the settings; else 401.
-
-    Without the token the Host must be a name of this machine, or `host`, the one of the settings; else 403: a page
-    of a foreign origin can give its own name the address of this machine, and would then read what it asks here.
-    """
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    # Headers come as Latin-1, whatever bytes they were.
-    given = credentials.strip().encode("latin-1")
-    if token and scheme.lower() == "bearer" and hmac.compare_digest(given, token.encode()):
-        return
-    if client is None or not is_loopback(client[0]):
-        raise Refused(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})
-    if not _is_ours(headers.get("host", ""), host):
-        raise Refused(403, "Without a bearer token the gateway is asked as localhost, 127.0.0.1 or [::1].")
 
 
 def _is_ours(given: str, host: str) -> bool:
@@ -78,8 +62,8 @@ _BROWSERS = ("Mozilla/", "Opera/")
 class Door:
     """Who comes in, with which credentials, and from which web pages."""
 
-    def __init__(self, settings: ServerSettings, credentials: Credentials) -> None:
-        self._token = settings.token.get_secret_value() if settings.token else None
+    def __init__(self, settings: ServerSettings, access: Access, credentials: Credentials) -> None:
+        self._access = access
         self._host = settings.host
         self._origins = frozenset(settings.cors_origins)
         self._credentials = credentials
@@ -88,8 +72,23 @@ class Door:
         self, client: tuple[str, int] | None, headers: Headers, raw: Iterable[tuple[bytes, bytes]]
     ) -> Mapping[str, Credential]:
         """Let a caller in, or raise Refused; give the credentials to be used with each provider."""
-        admit(client, headers, self._token, self._host)
-        return self._credentials.read(raw)
+        return self._credentials.read(raw, self.principal(client, headers))
+
+    def principal(self, client: tuple[str, int] | None, headers: Headers) -> Principal:
+        """Tell who a caller is: by a bearer token, or, where that is open, by being on this machine; else 401.
+
+        Without a token the Host must be a name of this machine, or the one of the settings; else 403: a page of a
+        foreign origin can give its own name the address of this machine, and would then read what it asks here.
+        """
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._access.knows_any:
+            # One that is not good is refused on this machine too: who sends it means to be somebody.
+            return self._access.principal(token.strip())
+        if not self._access.is_open or client is None or not is_loopback(client[0]):
+            raise Refused(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})
+        if not _is_ours(headers.get("host", ""), self._host):
+            raise Refused(403, "Without a bearer token the gateway is asked as localhost, 127.0.0.1 or [::1].")
+        return EVERYONE
 
     def check_foreign(self, headers: Headers) -> None:
         """Raise Refused for what a page of another origin can send without asking first, such as a plain GET.
@@ -144,16 +143,22 @@ class Credentials:
     """Read what a caller sends for each provider, beside what the gateway has of its own."""
 
     def __init__(self, manifests: Iterable[Manifest], own: Mapping[str, Credential]) -> None:
+        known = list(manifests)
         self._own = dict(own)
+        self._all = {manifest.key: self._own.get(manifest.key) or Credential(manifest.key) for manifest in known}
         # In lower case, as headers come.
         self._headers = {
             f"{_PREFIX.decode()}{manifest.key}-{part.key}".lower(): (manifest.key, part.key)
-            for manifest in manifests
+            for manifest in known
             for part in manifest.credential_parts
         }
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, Credential]:
-        """Give the credential of each provider; the caller's wins whole, so that parts of two are never mixed."""
+    def read(self, headers: Iterable[tuple[bytes, bytes]], principal: Principal = EVERYONE) -> Mapping[str, Credential]:
+        """Give the credential of each provider; the caller's wins whole, so that parts of two are never mixed.
+
+        The gateway's own are only lent: the principal uses them for what it may. A caller's own proves by itself whose
+        inventory it is for.
+        """
         sent: dict[str, dict[str, str]] = {}
         for raw, content in headers:
             if not raw.startswith(_PREFIX):
@@ -168,6 +173,9 @@ class Credentials:
                 raise Refused(400, f"The header {name!r} came twice.")
             if value:
                 sent.setdefault(place[0], {})[place[1]] = value
+        lent = self._own
+        if not principal.is_everyone:
+            lent = {provider: credential.used_by(principal) for provider, credential in self._all.items()}
         if not sent:
-            return self._own
-        return {**self._own, **{provider: Credential(provider, parts) for provider, parts in sent.items()}}
+            return lent
+        return {**lent, **{provider: Credential(provider, parts) for provider, parts in sent.items()}}

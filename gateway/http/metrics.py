@@ -13,8 +13,7 @@ from starlette.routing import Route
 
 from gateway.http.answers import headers_of
 from gateway.http.body import Refused
-from gateway.http.callers import admit
-from gateway.settings import ServerSettings
+from gateway.http.callers import Door
 from gateway.telemetry import Figure
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,15 +35,15 @@ class _Figures(Collector):
         return families.values()
 
 
-def routes(figures: Iterable[Figure], settings: ServerSettings) -> list[Route]:
-    """Make the address; who may ask the graph may ask for the figures."""
+def routes(figures: Iterable[Figure], door: Door) -> list[Route]:
+    """Make the address; who may ask the graph for everything may ask for the figures."""
     registry = CollectorRegistry()
     registry.register(_Figures(figures))
-    token = settings.token.get_secret_value() if settings.token else None
 
     async def metrics(request: Request) -> Response:
         try:
-            admit(request.scope.get("client"), headers_of(request.scope), token, settings.host)
+            if not door.principal(request.scope.get("client"), headers_of(request.scope)).is_everyone:
+                raise Refused(403, "The figures are for those who may read everything.")
         except Refused as refused:
             return Response(refused.message, refused.status, refused.headers)
         return Response(generate_latest(registry), headers={"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)

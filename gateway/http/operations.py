@@ -42,10 +42,8 @@ class Operations:
     What an operation comes to is a result; a GatewayError is raised only where it came to nothing at all.
     """
 
-    def __init__(
-        self, documents: Documents, persisted: Persisted, settings: ServerSettings, context: Open, load: Load
-    ) -> None:
-        self.load = load
+    def __init__(self, documents: Documents, persisted: Persisted, settings: ServerSettings, context: Open) -> None:
+        self.load = Load(settings)
         self._documents = documents
         self._persisted = persisted
         self._settings = settings

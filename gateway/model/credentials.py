@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from gateway.model.principal import EVERYONE, Principal
+
 ANONYMOUS, STRANGER = "anonymous", "stranger"
 """The partitions of those without a credential: who is trusted for it, and who is not."""
 
@@ -17,10 +19,21 @@ class Credential:
     Neither `repr` nor `str` shows a part.
     """
 
-    __slots__ = ("_parts", "is_stranger", "partition", "provider")
+    __slots__ = ("_parts", "is_stranger", "partition", "principal", "provider")
 
-    def __init__(self, provider: str, parts: Mapping[str, str] | None = None, *, is_stranger: bool = False) -> None:
-        """A stranger has no credential and is not trusted for it: it sees what anyone may see."""
+    def __init__(
+        self,
+        provider: str,
+        parts: Mapping[str, str] | None = None,
+        *,
+        is_stranger: bool = False,
+        principal: Principal = EVERYONE,
+    ) -> None:
+        """A stranger has no credential and is not trusted for it: it sees what anyone may see.
+
+        The `principal` is whom the gateway lets use it: one's own credential may be used for all that it is good for.
+        """
+        self.principal = principal
         self.provider = provider
         self.is_stranger = is_stranger
         self._parts = dict(parts or {})
@@ -30,6 +43,10 @@ class Credential:
             for name, secret in sorted(self._parts.items()):
                 digest.update(f"{len(name)}:{name}{len(secret)}:{secret}".encode())
             self.partition = digest.hexdigest()
+
+    def used_by(self, principal: Principal) -> Credential:
+        """Give the same credential in the hands of a principal, who may not do all that it is good for."""
+        return Credential(self.provider, self._parts, is_stranger=self.is_stranger, principal=principal)
 
     def part(self, name: str) -> str | None:
         """Give one secret part, None where the caller has none."""

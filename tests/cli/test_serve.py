@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from gateway.cli import OPEN
 from gateway.http.graphiql import FROM_CDN, Page
 from gateway.registry import PROVIDERS
 from tests.cli.conftest import COMMAND, OWNER
@@ -45,8 +46,10 @@ class Serving:
         """Send a signal, and give the exit code and what else was written; one that does not stop fails the test."""
         self.process.send_signal(how)
         out, err = self.process.communicate(timeout=STOPS)
-        # A checkout in which the page was not built says so at the start.
-        return self.process.returncode, out, err.removeprefix(f"gateway: {FROM_CDN}\n")
+        # What is said at each start: where the page comes from, and that it is open.
+        for said in (FROM_CDN, OPEN):
+            err = err.removeprefix(f"gateway: {said}\n")
+        return self.process.returncode, out, err
 
 
 @contextlib.contextmanager
@@ -248,8 +251,8 @@ def test_listening_to_all_without_a_token_is_told(folder: Path) -> None:
 FOLLOW = 'subscription { inventoryChanged(owner: { provider: %s, key: "%s" }) { isReset } }'
 
 
-def test_it_says_where_the_page_comes_from_if_not_from_here(folder: Path) -> None:
-    shown = "" if Page((), {}).is_built else f"gateway: {FROM_CDN}\n"
+def test_it_says_that_it_is_open_and_where_the_page_comes_from_if_not_from_here(folder: Path) -> None:
+    shown = ("" if Page((), {}).is_built else f"gateway: {FROM_CDN}\n") + f"gateway: {OPEN}\n"
     with serving(until="/graphql") as up:
         up.process.send_signal(signal.SIGTERM)
         assert up.process.communicate(timeout=STOPS)[1] == shown
@@ -300,3 +303,54 @@ def test_a_connection_whose_client_takes_nothing_is_ended_by_the_system() -> Non
 
     with _listen("127.0.0.1", 0, 2.5) as listening:
         assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2_500
+
+
+def test_production_closes_what_the_settings_do_not_open(folder: Path) -> None:
+    key = subprocess.run(
+        [*COMMAND, "access-key", "site", "--reads", "guildwars2/*"], capture_output=True, check=True, text=True
+    )
+    secret, shown = key.stdout.strip(), key.stderr.partition("[[access.keys]]")
+    (folder / "gateway.toml").write_text("[server]\nmetrics = true\n" + "".join(shown[1:]))
+    assert secret not in key.stderr
+    with serving("--production", until="/graphql") as up, httpx.Client(timeout=10) as client:
+        graph = f"{up.address}/graphql"
+        headers = {"Authorization": f"Bearer {secret}"}
+        assert client.post(graph, json={"query": "{ __typename }"}).status_code == 401
+        assert client.post(graph, json={"query": "{ __typename }"}, headers=headers).status_code == 200
+        for query in ("{ __schema { description } }", "{ _service { sdl } }"):
+            assert "not told" in client.post(graph, json={"query": query}, headers=headers).text
+        assert "Did you mean" not in client.post(graph, json={"query": "{ inventoryViewr }"}, headers=headers).text
+        assert client.get(graph, headers={"Accept": "text/html"}).status_code == 404
+        assert client.get(f"{up.address}/rest/guildwars2/v2/account").status_code == 404
+        # Named in the settings, so it is there, for those who may read everything.
+        assert client.get(f"{up.address}/metrics", headers=headers).status_code == 403
+        assert client.get(f"{up.address}/health/live").status_code == 200
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.communicate(timeout=STOPS)[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        (["--demo"], "", "a demo is open"),
+        ([], "", "nobody could come in"),
+        (["--host", "0.0.0.0"], "[access]\nopen = true\n", "is no loopback"),
+    ],
+)
+def test_production_refuses_what_would_be_open_or_closed_to_all(
+    folder: Path, arguments: list[str], settings: str, message: str
+) -> None:
+    (folder / "gateway.toml").write_text(settings)
+    done = subprocess.run(
+        [*COMMAND, "serve", "--production", "--port", "0", *arguments], capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_a_key_for_no_owners_there_are_is_refused() -> None:
+    done = subprocess.run(
+        [*COMMAND, "access-key", "site", "--reads", "nobody"], capture_output=True, check=False, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "names no owners" in done.stderr

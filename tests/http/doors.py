@@ -17,12 +17,12 @@ from gateway.api.context import Context
 from gateway.app import Gateway, schema
 from gateway.backends.guarded import Guarded
 from gateway.execution.documents import Documents
+from gateway.http.access import Access
 from gateway.http.callers import Credentials
 from gateway.http.callers import Door as Entrance
 from gateway.http.graphiql import Page
 from gateway.http.operations import Operations
 from gateway.http.persisted import persisted
-from gateway.http.shedding import Load
 from gateway.http.site import site
 from gateway.model.credentials import Credential
 from gateway.model.ids import DefinitionRef, OwnerRef
@@ -30,7 +30,7 @@ from gateway.model.manifest import BackendKind
 from gateway.model.owner import InventoryOwner
 from gateway.model.ports import Backend
 from gateway.registry import MANIFESTS, PROVIDERS
-from gateway.settings import ServerSettings, Settings
+from gateway.settings import AccessSettings, ServerSettings, Settings
 from gateway.telemetry import Figure
 from tests.gateways import HOST, Answer
 
@@ -150,6 +150,7 @@ class Door:
         *,
         client: str = "127.0.0.1",
         own: Mapping[str, Credential] | None = None,
+        access: AccessSettings | None = None,
         **settings: Any,
     ) -> None:
         self.backend = backend or Told(owners_by_key=known)
@@ -160,10 +161,9 @@ class Door:
             persisted(server, documents),
             server,
             partial(Context, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend})),
-            Load(server),
         )
         page = Page(MANIFESTS, {}) if server.graphiql else None
-        entrance = Entrance(server, Credentials(MANIFESTS, own or {}))
+        entrance = Entrance(server, Access(server, access or AccessSettings()), Credentials(MANIFESTS, own or {}))
         self.app = site(self.operations, server, entrance, page, others=(), lifespan=_lifespan)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.app, client=(client, 50_000)), base_url=HOST

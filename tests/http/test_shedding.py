@@ -111,7 +111,7 @@ async def test_the_dialects_are_shed_too_and_readiness_falls_and_comes_back(monk
         addresses = [f"/rest/{key}/anything" for key in PROVIDERS]
         ready = "/health/ready"
         assert (await up.client.get(ready)).status_code == 200
-        up.gateway.load.take()
+        up.gateway.operations.load.take()
         for address in addresses:
             response = await up.client.get(address)
             assert response.status_code == 503
@@ -119,7 +119,7 @@ async def test_the_dialects_are_shed_too_and_readiness_falls_and_comes_back(monk
         told = await up.client.get(ready)
         assert (told.status_code, told.json()["failed"]) == (503, ["load"])
         assert (await up.client.get("/health/live")).status_code == 200
-        up.gateway.load.done()
+        up.gateway.operations.load.done()
         await asyncio.sleep(0.06)
         assert (await up.client.get(ready)).status_code == 200
         for address in addresses:

@@ -4,14 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix schema docs bench web check-clients
+.PHONY: help setup run test check fix schema docs lock bench web check-clients
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-13s %s\n", $$1, $$2}'
 
-$(BIN)/gateway: pyproject.toml
+$(BIN)/gateway: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
 setup: $(BIN)/gateway  ## Make the virtual environment with all that development needs
@@ -39,6 +39,11 @@ schema: setup  ## Write schema.graphql
 
 docs: setup  ## Write the generated pages of docs/
 	$(BIN)/python -m gateway.docs docs
+
+lock:  ## Take the newest versions that pyproject.toml allows, and write them down for CI and the image
+	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --editable ".[dev]"
+	(head -1 constraints.txt; build/lock/bin/python -m pip freeze --exclude-editable) > build/constraints.txt
+	mv build/constraints.txt constraints.txt
 
 bench: setup  ## Measure what answers cost beside the same answers written by hand, some three minutes
 	$(BIN)/python -m bench

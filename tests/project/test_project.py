@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast, get_args
@@ -18,6 +19,9 @@ from graphql import (
     GraphQLObjectType,
     build_schema,
 )
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from pydantic import BaseModel
 
 from gateway import app, docs, registry
@@ -212,3 +216,17 @@ def test_the_readme_has_two_setup_commands_and_names_every_provider() -> None:
     assert all("\n" not in command for command in setup)
     for provider in registry.PROVIDERS.values():
         assert provider.manifest.title in text
+
+
+def test_what_is_locked_is_all_that_is_needed_and_within_its_ranges() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    locked = dict(line.split("==") for line in lines)
+    names = {canonicalize_name(name): Version(version) for name, version in locked.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for text in (*project["dependencies"], *project["optional-dependencies"]["dev"]):
+        needed = Requirement(text)
+        found = names.get(canonicalize_name(needed.name))
+        assert found is not None, needed.name
+        assert needed.specifier.contains(found), f"{needed.name} {found}"
+        # A range has an end: what comes after it was never tried.
+        assert any(one.operator in ("<", "~=", "==") for one in needed.specifier), text

@@ -32,7 +32,7 @@ from gateway.model.credentials import Credential
 from gateway.model.manifest import BackendKind
 from gateway.model.ports import Backend, Clock
 from gateway.providers.provider import Provider
-from gateway.registry import EXAMPLES, MANIFESTS, PROVIDERS, STORED
+from gateway.registry import EXAMPLES, MANIFESTS, PROVIDERS, STORED, is_owner
 from gateway.settings import ProviderSettings, Settings
 from gateway.store.store import Store
 from gateway.telemetry import Figure
@@ -63,7 +63,7 @@ class Gateway:
         self.documents = Documents.of(self.schema, settings.server)
         known = persisted(settings.server, self.documents)
         self.operations = Operations(self.documents, known, settings.server, partial(Context, self.backends))
-        self.door = Door(settings.server, Access(settings.server, settings.access), self.credentials())
+        self.door = Door(settings.server, Access(settings.server, settings.access, is_owner), self.credentials())
         self.page = Page(MANIFESTS, EXAMPLES) if settings.server.graphiql else None
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
@@ -112,7 +112,7 @@ class Gateway:
             limiter = Limiter(budget) if budget else None
             options = PROVIDERS[key].options(**self.settings.provider(key).options)
             dialect = PROVIDERS[key].routes(backend, limiter, self.clock, options)
-            routes.append(Mount(f"/rest/{key}", bearing(Router(dialect), self.operations.load)))
+            routes.append(Mount(f"/rest/{key}", bearing(Router(dialect), self.operations.load, server.timeout)))
         return routes
 
     def figures(self) -> list[Figure]:

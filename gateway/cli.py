@@ -46,7 +46,7 @@ from gateway.model.ids import DefinitionRef, OwnerRef
 from gateway.model.ports import Wanted
 from gateway.model.principal import Principal
 from gateway.providers.provider import Provider
-from gateway.registry import PROVIDERS, STORED
+from gateway.registry import PROVIDERS, STORED, is_owner
 from gateway.settings import Settings, StoreSettings
 from gateway.store.store import Store, StoreError
 from gateway.telemetry import configure_logging
@@ -535,6 +535,9 @@ def access_key(
         Principal.of(name, reads or (), writes or ())
     except ValueError as error:
         _fail(str(error), USAGE)
+    for pattern in (*(reads or ()), *(writes or ())):
+        if pattern != "*" and not is_owner(*pattern.split("/", 1)):
+            _fail(f"`{pattern}` names no owner that there can be", USAGE)
     key = f"igk_{secrets.token_urlsafe(32)}"
     # JSON's texts and lists are TOML's too.
     told = {

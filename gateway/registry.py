@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.model.errors import InvalidInput
 from gateway.providers.community import PROVIDER as COMMUNITY
 from gateway.providers.guildwars2 import PROVIDER as GUILDWARS2
 from gateway.providers.provider import Provider
@@ -24,3 +25,14 @@ EXAMPLES = MappingProxyType({key: provider.examples for key, provider in PROVIDE
 
 STORED = tuple(kind for provider in PROVIDERS.values() for kind in (*provider.types, *provider.documents))
 """Every type that the store may hold."""
+
+
+def is_owner(provider: str, owner: str) -> bool:
+    """Say whether there is such a provider, and whether this can be an owner's key there; `*` stands for all."""
+    found = PROVIDERS.get(provider)
+    try:
+        if found is not None and owner != "*":
+            found.rules.check_owner(owner)
+    except InvalidInput:
+        return False
+    return found is not None

@@ -73,7 +73,10 @@ _COPIES = (Capability.COPY_CONTAINERS, Capability.COPY_ITEMS, Capability.COPY_CO
 async def _owner(context: Context, verb: Capability, given: Any) -> OwnerRef:
     """Tell whose inventory an input is about; all its ids must be of one, but for those of what is copied."""
     if hasattr(given, "owner"):
-        return await context.loaders.owner(given.owner.provider.value, given.owner.key)
+        owner = await context.loaders.owner(given.owner.provider.value, given.owner.key)
+        if not _conditions(given.if_match or ()) <= {owner}:
+            raise _invalid("All ids must be of one inventory.", owner.provider).at("ifMatch")
+        return owner
     owners: dict[OwnerRef, None] = {}
     sources: dict[OwnerRef, None] = {}
     for name, node_id in _ids(dataclasses.replace(given, if_match=None)):

@@ -76,6 +76,9 @@ async def _check_versions(writer: Writer, own: Local, owner: OwnerRef, change: A
         raise InvalidInput("`ifMatch` names a container twice.").at("ifMatch")
     if not wanted:
         return
+    # Whoever asked has been held to these owners, and to no others.
+    if not {OwnerRef(ref.provider, ref.owner) for ref in wanted} <= {owner, *own.sources(owner, change)}:
+        raise InvalidInput("`ifMatch` names a container of another inventory.").at("ifMatch")
     found = await own.contents(writer, [*wanted])
     current: dict[str, str] = {}
     for at, ref in enumerate(wanted):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,13 +16,19 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from gateway.http.body import Refused
-from gateway.model.principal import EVERYONE, Principal
+from gateway.model.principal import EVERYONE, Owners, Principal
 from gateway.settings import AccessSettings, JwtSettings, ServerSettings
 
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 """Those that a public key verifies: with a shared secret, whoever verifies could sign as well."""
 
 _LONGEST = 8_192
+
+_LOOK = 1.0
+"""Seconds between two looks at the file of the keys."""
+
+_GRACE = 300.0
+"""Seconds for which keys stay in force whose file cannot be read any longer."""
 
 _log = structlog.get_logger("gateway.http")
 
@@ -33,8 +40,8 @@ class BadAccess(Exception):
 class Access:
     """The bearer tokens that are known. Of API keys only the hashes are."""
 
-    def __init__(self, server: ServerSettings, settings: AccessSettings) -> None:
-        """Raises BadAccess."""
+    def __init__(self, server: ServerSettings, settings: AccessSettings, is_owner: Callable[[str, str], bool]) -> None:
+        """`is_owner` says whether there can be such an owner of a provider. Raises BadAccess."""
         self.is_open = settings.open
         self._token = server.token.get_secret_value().encode() if server.token else None
         try:
@@ -43,7 +50,11 @@ class Access:
             ]
         except ValueError as error:
             raise BadAccess(f"access.keys: {error}.") from None
-        self._jwt = None if settings.jwt is None else _Jwt(settings.jwt)
+        for key in settings.keys:
+            for pattern in (*key.reads, *key.writes):
+                if not _names(pattern, is_owner):
+                    raise BadAccess(f"access.keys: `{pattern}`, of {key.name}, names no owner that there can be.")
+        self._jwt = None if settings.jwt is None else _Jwt(settings.jwt, is_owner)
 
     @property
     def knows_any(self) -> bool:
@@ -74,30 +85,31 @@ def unknown() -> Refused:
 class _Jwt:
     """Tokens that somebody else signs: an issuer whose public keys are in a file, which may be replaced at any time."""
 
-    def __init__(self, settings: JwtSettings) -> None:
+    def __init__(self, settings: JwtSettings, is_owner: Callable[[str, str], bool]) -> None:
         self._settings = settings
-        self._read_at = 0.0
-        self._keys = self._read(settings.jwks_file)
+        self._is_owner = is_owner
+        self._keys, self._read_of = _read(settings.jwks_file)
+        self._good_at = self._looked_at = time.monotonic()
         essential = {"iss": settings.issuer, "aud": settings.audience}
         claims: dict[str, Any] = {name: {"essential": True, "value": value} for name, value in essential.items()}
         self._claims = jwt.JWTClaimsRegistry(leeway=settings.leeway, exp={"essential": True}, **claims)
 
-    def _read(self, file: Path) -> KeySet:
-        try:
-            self._read_at = file.stat().st_mtime
-            return KeySet.import_key_set(orjson.loads(file.read_bytes()))
-        except OSError as error:
-            raise BadAccess(f"The keys of access.jwt, {file}, cannot be read: {error.strerror}.") from None
-        except (ValueError, KeyError, TypeError, JoseError):
-            raise BadAccess(f"{file} is no JWK set.") from None
-
     def _current(self) -> KeySet:
-        """Give the keys, read anew where the file is another; one that is no good leaves those before it in force."""
-        try:
-            if self._settings.jwks_file.stat().st_mtime != self._read_at:
-                self._keys = self._read(self._settings.jwks_file)
-        except (OSError, BadAccess) as error:
-            _log.warning("keys_not_read", reason=str(error))
+        """Give the keys, read anew where the file is another.
+
+        A file that is no good, as one that is just being written, leaves those before it in force for a while.
+        """
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK:
+            self._looked_at = now
+            try:
+                if _identity(self._settings.jwks_file) != self._read_of:
+                    self._keys, self._read_of = _read(self._settings.jwks_file)
+                self._good_at = now
+            except (OSError, BadAccess) as error:
+                _log.warning("keys_not_read", reason=str(error))
+                if now - self._good_at > _GRACE:
+                    self._keys = KeySet([])
         return self._keys
 
     def principal(self, token: str) -> Principal:
@@ -106,16 +118,46 @@ class _Jwt:
             self._claims.validate(found.claims)
             name = str(found.claims.get("sub", ""))
             reads = _patterns(found.claims.get(self._settings.reads_claim))
-            return Principal.of(name, reads, _patterns(found.claims.get(self._settings.writes_claim)))
-        except (JoseError, ValueError, TypeError, KeyError):
+            writes = _patterns(found.claims.get(self._settings.writes_claim))
+            expires_at = float(found.claims["exp"]) + self._settings.leeway
+            # Of providers that are not served here, and owners that there cannot be, it may say what it likes.
+            known = [[one for one in patterns if _names(one, self._is_owner)] for patterns in (reads, writes)]
+            return Principal.of(name, *known, expires_at=expires_at)
+        except (JoseError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise unknown() from None
 
 
-def _patterns(claim: object) -> Iterable[str]:
-    """Read a claim: a list of patterns, or one text with spaces between them, as scopes are written."""
+def _identity(file: Path) -> tuple[int, int, int]:
+    """Tell a file from what it was before."""
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read(file: Path) -> tuple[KeySet, tuple[int, int, int]]:
+    try:
+        identity = _identity(file)
+        document: Any = orjson.loads(file.read_bytes())
+        # A set of none is one: nobody is trusted any longer.
+        return KeySet([]) if document == {"keys": []} else KeySet.import_key_set(document), identity
+    except OSError as error:
+        raise BadAccess(f"The keys of access.jwt, {file}, cannot be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError, JoseError):
+        raise BadAccess(f"{file} is no JWK set.") from None
+
+
+def _names(pattern: str, is_owner: Callable[[str, str], bool]) -> bool:
+    Owners.of([pattern])
+    return pattern == "*" or is_owner(*pattern.split("/", 1))
+
+
+def _patterns(claim: object) -> Sequence[str]:
+    """Read a claim: a list of patterns, or one text with spaces between them, as scopes are written.
+
+    A text never says `*`: it may be made from names that users choose.
+    """
     if claim is None:
         return ()
-    if isinstance(claim, str):
+    if isinstance(claim, str) and "*" not in claim:
         return claim.split()
     given = cast("list[object]", claim) if isinstance(claim, list) else [None]
     if all(isinstance(one, str) for one in given):

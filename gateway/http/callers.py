@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from gateway.http.accept import JSON, split
-from gateway.http.access import Access
+from gateway.http.access import Access, unknown
 from gateway.http.answers import Headers
 from gateway.http.body import Refused
 from gateway.model.credentials import Credential
@@ -59,6 +60,13 @@ _BROWSERS = ("Mozilla/", "Opera/")
 """How every browser calls itself; a page that gives another name has to ask first as well."""
 
 
+class Caller(NamedTuple):
+    """Who has come in, and the credentials to be used with each provider."""
+
+    credentials: Mapping[str, Credential]
+    principal: Principal
+
+
 class Door:
     """Who comes in, with which credentials, and from which web pages."""
 
@@ -68,11 +76,10 @@ class Door:
         self._origins = frozenset(settings.cors_origins)
         self._credentials = credentials
 
-    def admit(
-        self, client: tuple[str, int] | None, headers: Headers, raw: Iterable[tuple[bytes, bytes]]
-    ) -> Mapping[str, Credential]:
-        """Let a caller in, or raise Refused; give the credentials to be used with each provider."""
-        return self._credentials.read(raw, self.principal(client, headers))
+    def admit(self, client: tuple[str, int] | None, headers: Headers, raw: Iterable[tuple[bytes, bytes]]) -> Caller:
+        """Let a caller in, or raise Refused."""
+        principal = self.principal(client, headers)
+        return Caller(self._credentials.read(raw, principal), principal)
 
     def principal(self, client: tuple[str, int] | None, headers: Headers) -> Principal:
         """Tell who a caller is: by a bearer token, or, where that is open, by being on this machine; else 401.
@@ -81,8 +88,10 @@ class Door:
         foreign origin can give its own name the address of this machine, and would then read what it asks here.
         """
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._access.knows_any:
+        if scheme and self._access.knows_any:
             # One that is not good is refused on this machine too: who sends it means to be somebody.
+            if scheme.lower() != "bearer":
+                raise unknown()
             return self._access.principal(token.strip())
         if not self._access.is_open or client is None or not is_loopback(client[0]):
             raise Refused(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})

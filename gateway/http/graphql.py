@@ -15,14 +15,14 @@ from gateway.execution.documents import Invalid, Operation
 from gateway.http.accept import Accepted, accepted, split, takes_gzip
 from gateway.http.answers import Answer, Headers, headers_of
 from gateway.http.body import Disconnected, Refused, parse_json, read_body
-from gateway.http.callers import Door
+from gateway.http.callers import Caller, Door
 from gateway.http.graphiql import Page
 from gateway.http.operations import Credentials, Operations
 from gateway.http.persisted import UnknownDocument
 from gateway.http.requests import Asked, parse_asked, parse_parameters
 from gateway.http.results import body_of, fail, failure, json, refusal, refuse, told
 from gateway.http.streams import EVENT_STREAM, Form, Stream, answer_in_parts, changes_in_parts
-from gateway.model.errors import FAULT, GatewayError, LimitExceeded
+from gateway.model.errors import FAULT, GatewayError, LimitExceeded, Unauthenticated
 from gateway.settings import ServerSettings
 
 # Seconds before a client that leaves is noticed.
@@ -88,14 +88,14 @@ class GraphQLEndpoint:
             if self._page is None:
                 raise Refused(404, "There is no page here.")
             return Answer(self._page.html, "text/html; charset=utf-8", 200, self._page.headers)
-        credentials = self._door.admit(scope.get("client"), headers, scope["headers"])
+        caller = self._door.admit(scope.get("client"), headers, scope["headers"])
         await self._operations.load.admit(scope.get("client"))
         if is_post:
             _check_content_type(headers)
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.timeout)
             given = parse_json(body)
             if isinstance(given, list):
-                return await self._batch(cast("list[Any]", given), credentials, receive, wanted)
+                return await self._batch(cast("list[Any]", given), caller.credentials, receive, wanted)
         else:
             self._door.check_foreign(headers)
             given = parse_parameters(scope["query_string"])
@@ -110,9 +110,9 @@ class GraphQLEndpoint:
             return await self._told(ExecutionResult(None, operation.errors), send, wanted)
         form = self._form(operation, wanted)
         if form is not None:
-            await self._stream(operation, asked, credentials, self._opened(send, form), receive)
+            await self._stream(operation, asked, caller, self._opened(send, form), receive)
             return None
-        working = self._operations.run(operation, asked, credentials)
+        working = self._operations.run(operation, asked, caller.credentials)
         return told(await _unless_gone(receive, working), wanted.media_type)
 
     async def _told(self, result: ExecutionResult, send: Send, wanted: Accepted) -> Answer | None:
@@ -143,16 +143,16 @@ class GraphQLEndpoint:
         return None
 
     async def _stream(
-        self, operation: Operation, asked: Asked, credentials: Credentials, stream: Stream, receive: Receive
+        self, operation: Operation, asked: Asked, caller: Caller, stream: Stream, receive: Receive
     ) -> None:
         """Send an answer by and by; a subscription takes its room before anything is sent."""
         is_endless = operation.kind is OperationType.SUBSCRIPTION
         with self._operations.room() if is_endless else contextlib.nullcontext():
             async with stream:
                 try:
-                    work = self._operations.send_all(operation, asked, credentials, stream)
+                    work = self._operations.send_all(operation, asked, caller.credentials, stream)
                     if is_endless:
-                        await _unless_gone(receive, self._until_drained(work, stream))
+                        await _unless_gone(receive, self._until_drained(work, stream, caller.principal.time_left()))
                     else:
                         await _unless_gone(receive, work)
                 except GatewayError as error:
@@ -165,15 +165,20 @@ class GraphQLEndpoint:
                     _log.exception("request_failed")
                     await stream.fail(refusal(Refused(500, FAULT)))
 
-    async def _until_drained(self, work: Coroutine[Any, Any, None], stream: Stream) -> None:
-        """Do what may go on for ever until the gateway is about to stop; then the stream ends in the middle."""
+    async def _until_drained(self, work: Coroutine[Any, Any, None], stream: Stream, seconds: float | None) -> None:
+        """Do what may go on for ever until the gateway is about to stop; then the stream ends in the middle.
+
+        It goes on for no more than so many seconds, after which the caller is no longer who he was.
+        """
         working, draining = asyncio.ensure_future(work), asyncio.ensure_future(self._operations.draining.wait())
         try:
-            await asyncio.wait((working, draining), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((working, draining), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
-            else:
+            elif draining.done():
                 stream.break_off()
+            else:
+                raise Unauthenticated("The token has expired.")
         finally:
             draining.cancel()
             working.cancel()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.backends.limiter import Limiter
 from gateway.http.body import Refused
@@ -78,16 +79,60 @@ class Load:
         ]
 
 
-def bearing(app: ASGIApp, load: Load) -> ASGIApp:
-    """Hold the requests of a dialect to what the gateway bears."""
+_FIRST = 1 << 20
+"""Bytes of a body that are read before there is anything to do for it."""
+
+
+def bearing(app: ASGIApp, load: Load, seconds: float) -> ASGIApp:
+    """Hold the requests of a dialect to what the gateway bears; a body must be whole within so many seconds.
+
+    A request takes its room only when its body is there: those who never send theirs would keep it from others.
+    """
 
     async def held(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await load.admit(scope.get("client"))
+            until = asyncio.get_running_loop().time() + seconds
+            first = await _first(receive, seconds)
             with load.taken_on():
-                await app(scope, receive, send)
+                await app(scope, _rest(first, receive, until), send)
         except Refused as refused:
             body = {"message": refused.message}
             await JSONResponse(body, refused.status, refused.headers)(scope, receive, send)
 
     return held
+
+
+async def _first(receive: Receive, seconds: float) -> deque[Message]:
+    """Take a body, or the first part of a large one."""
+    taken: deque[Message] = deque()
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            while size <= _FIRST and (not taken or taken[-1].get("more_body", False)):
+                taken.append(await receive())
+                size += len(taken[-1].get("body", b""))
+    except TimeoutError:
+        raise Refused(408, f"The body was not whole within {seconds:g} seconds.", {"Connection": "close"}) from None
+    return taken
+
+
+def _rest(first: deque[Message], receive: Receive, until: float) -> Receive:
+    """Give what was taken, and then what comes; who takes too long over a body is as good as gone."""
+    whole = not first[-1].get("more_body", False)
+
+    async def receiving() -> Message:
+        nonlocal whole
+        if first:
+            return first.popleft()
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        whole = not message.get("more_body", False)
+        return message
+
+    return receiving

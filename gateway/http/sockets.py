@@ -107,6 +107,7 @@ class _Socket:
         self._refused = 0
         self._turn = asyncio.Lock()
         self._closed: Closed | None = None
+        self._expiring: asyncio.TimerHandle | None = None
         self._serving: asyncio.Task[Any] | None = None
 
     async def serve(self) -> None:
@@ -134,6 +135,8 @@ class _Socket:
             # From here on nobody else ends it.
             self._serving = None
             timeout.cancel()
+            if self._expiring is not None:
+                self._expiring.cancel()
             await self._end()
 
     async def _end(self) -> None:
@@ -204,11 +207,14 @@ class _Socket:
         try:
             raw = [one for one in self._scope["headers"] if _provider(one[0].decode("latin-1")) not in named]
             raw += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent]
-            self._credentials = self._door.admit(self._scope.get("client"), {**self._headers, **dict(sent)}, raw)
+            caller = self._door.admit(self._scope.get("client"), {**self._headers, **dict(sent)}, raw)
         except UnicodeEncodeError:
             raise Closed(FORBIDDEN, "A header in the payload is malformed.") from None
         except Refused as refused:
             raise Closed(FORBIDDEN, _reason(refused.message)) from None
+        self._credentials = caller.credentials
+        if (left := caller.principal.time_left()) is not None:
+            self._expiring = asyncio.get_running_loop().call_later(left, self._close, FORBIDDEN, "Token expired")
         await self._tell({"type": "connection_ack"})
 
     async def _pong(self, payload: object) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
-_PATTERN = re.compile(r"\*|[a-z0-9]+/(\*|[^*\s][^\x00-\x1f]*)\Z")
+_PATTERN = re.compile(r"\*|[a-z0-9]+/(\*|[^*\s\x00-\x1f\x7f]([^*\x00-\x1f\x7f]*[^*\s\x00-\x1f\x7f])?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,17 @@ class Principal:
     name: str
     reads: Owners
     writes: Owners
+    expires_at: float | None = field(default=None, compare=False)
+    """When it ends to be one, in seconds since 1970; None for never."""
 
     @classmethod
-    def of(cls, name: str, reads: Iterable[str], writes: Iterable[str]) -> Self:
+    def of(cls, name: str, reads: Iterable[str], writes: Iterable[str], *, expires_at: float | None = None) -> Self:
         """Make it from patterns of owners; raises ValueError."""
-        return cls(name, Owners.of(reads), Owners.of(writes))
+        return cls(name, Owners.of(reads), Owners.of(writes), expires_at)
+
+    def time_left(self) -> float | None:
+        """Seconds until it ends; None for never."""
+        return None if self.expires_at is None else max(0.0, self.expires_at - time.time())
 
     @property
     def is_everyone(self) -> bool:

@@ -29,7 +29,7 @@ from gateway.model.ids import DefinitionRef, OwnerRef
 from gateway.model.manifest import BackendKind
 from gateway.model.owner import InventoryOwner
 from gateway.model.ports import Backend
-from gateway.registry import MANIFESTS, PROVIDERS
+from gateway.registry import MANIFESTS, PROVIDERS, is_owner
 from gateway.settings import AccessSettings, ServerSettings, Settings
 from gateway.telemetry import Figure
 from tests.gateways import HOST, Answer
@@ -163,7 +163,9 @@ class Door:
             partial(Context, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend})),
         )
         page = Page(MANIFESTS, {}) if server.graphiql else None
-        entrance = Entrance(server, Access(server, access or AccessSettings()), Credentials(MANIFESTS, own or {}))
+        entrance = Entrance(
+            server, Access(server, access or AccessSettings(), is_owner), Credentials(MANIFESTS, own or {})
+        )
         self.app = site(self.operations, server, entrance, page, others=(), lifespan=_lifespan)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.app, client=(client, 50_000)), base_url=HOST

@@ -15,7 +15,7 @@ from gateway.http.body import Refused
 from gateway.http.callers import Credentials
 from gateway.http.callers import Door as Entrance
 from gateway.model.credentials import Credential
-from gateway.registry import PROVIDERS
+from gateway.registry import PROVIDERS, is_owner
 from gateway.settings import AccessSettings, ServerSettings
 from tests.gateways import header
 from tests.http.doors import OWNER, PROVIDER, TYPENAME, Door, Told
@@ -28,7 +28,7 @@ HEADER = header(PROVIDER)
 def admitted(client: str | None, authorization: str | None = None, token: str | None = TOKEN) -> bool:
     headers = Headers({} if authorization is None else {"authorization": authorization})
     settings = ServerSettings(token=None if token is None else SecretStr(token))
-    door = Entrance(settings, Access(settings, AccessSettings()), Credentials((), {}))
+    door = Entrance(settings, Access(settings, AccessSettings(), is_owner), Credentials((), {}))
     try:
         door.principal(None if client is None else (client, 50_000), headers)
     except Refused as refused:

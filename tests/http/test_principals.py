@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.http.access import Access, BadAccess
 from gateway.model.ids import CONTAINER, ContainerRef, encode_id
 from gateway.model.principal import Owners, Principal
-from gateway.registry import PROVIDERS
-from gateway.settings import AccessSettings, ApiKeySettings, ProviderSettings
+from gateway.registry import PROVIDERS, is_owner
+from gateway.settings import AccessSettings, ApiKeySettings, ProviderSettings, ServerSettings
 from tests.api.test_federation import things
 from tests.conformance.worlds import WORLDS
 from tests.gateways import Answer, Asked, header, mint, running, seed, settings
@@ -146,6 +147,21 @@ async def test_nothing_is_copied_from_what_may_not_be_read(asked: Asked) -> None
     assert (await ask(asked, "all", copy, i=given)).whole()["copyContainers"]["changes"]["createdIds"]
 
 
+@pytest.mark.parametrize("name", ["writer", "all"])
+@pytest.mark.parametrize("key", ["there", "not-there"])
+async def test_a_condition_tells_nothing_of_another_inventory(asked: Asked, name: str, key: str) -> None:
+    folders = WORLDS[WRITTEN].folders
+    assert folders is not None
+    foreign = folders.library[1] if key == "there" else folders.unknown
+    ensure = """mutation($i: EnsureSpecialContainerInput!) { ensureSpecialContainer(input: $i) {
+      errors { code path ... on PreconditionFailedError { currentVersions { version } } } } }"""
+    for ref in (ContainerRef(WRITTEN, folders.library[0], foreign), ContainerRef("community", "nova/u_2", "avatar")):
+        condition = {"container": encode_id(CONTAINER, ref), "version": "x"}
+        given = {"owner": owner_of(WRITTEN), "key": folders.special, "simulate": True, "ifMatch": [condition]}
+        (error,) = (await ask(asked, name, ensure, i=given)).whole()["ensureSpecialContainer"]["errors"]
+        assert error == {"code": "INVALID_INPUT", "path": ["ifMatch"]}
+
+
 @pytest.mark.parametrize("name", MAY)
 async def test_nobody_follows_what_is_not_his_to_read(asked: Asked, name: str) -> None:
     async with socket(asked.gateway.app(), client="192.0.2.1") as end:
@@ -191,6 +207,13 @@ async def test_the_gateways_own_credential_is_lent_for_what_one_may_read() -> No
                 assert (answer.data["inventory"] is not None) == (code is None)
 
 
+@pytest.mark.parametrize("pattern", ["nosuch/*", "nosuch/x", "roblox/abc", "community/nova/me", "guildwars2/Tester"])
+def test_a_key_for_owners_that_there_cannot_be_is_refused_at_the_start(pattern: str) -> None:
+    keys = (ApiKeySettings(name="site", hash="0" * 64, reads=(pattern,)),)
+    with pytest.raises(BadAccess, match="site"):
+        Access(ServerSettings(), AccessSettings(keys=keys), is_owner)
+
+
 async def test_only_those_who_may_do_everything_see_the_figures(asked: Asked) -> None:
     for name in MAY:
         response = await asked.client.get("/metrics", headers=bearer(name))
@@ -211,7 +234,9 @@ async def test_where_it_is_not_open_this_machine_needs_a_token_too(asked: Asked)
     assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize("pattern", ["", "x", "/x", "x/", "*/x", "x/*y", "**", "X/y", "guildwars2/ ", "a/b\n"])
+@pytest.mark.parametrize(
+    "pattern", ["", "x", "/x", "x/", "*/x", "x/*y", "**", "X/y", "guildwars2/ ", "a/b\n", "a/b ", "a/b/*", "a/\x7f"]
+)
 def test_a_pattern_that_names_no_owners_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="names no owners"):
         Owners.of([pattern])

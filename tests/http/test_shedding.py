@@ -124,3 +124,28 @@ async def test_the_dialects_are_shed_too_and_readiness_falls_and_comes_back(monk
         assert (await up.client.get(ready)).status_code == 200
         for address in addresses:
             assert (await up.client.get(address)).status_code not in (429, 503)
+
+
+async def test_one_who_never_sends_the_whole_body_takes_nobodys_room() -> None:
+    found = ServerSettings(max_operations=1, timeout=0.2, rest_rate_limit=False)
+    async with running(settings("sqlite://", server=found)) as up:
+        app = up.gateway.app()
+        for address in ("/rest/community/v1/user/auth/refresh-session", "/rest/roblox/api-keys/v1/introspect"):
+            sent: list[Any] = []
+            parts = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+            async def receive(parts: list[Any] = parts) -> Any:
+                return parts.pop() if parts else await asyncio.Event().wait()
+
+            async def send(message: Any, sent: list[Any] = sent) -> None:
+                sent.append(message)
+
+            headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+            scope = {"type": "http", "method": "POST", "path": address, "raw_path": address.encode(), "root_path": ""}
+            scope |= {"query_string": b"", "headers": headers, "client": ("192.0.2.1", 5), "http_version": "1.1"}
+            hanging = [asyncio.ensure_future(app({**scope}, receive, send)) for _ in range(5)]
+            await asyncio.sleep(0.05)
+            assert (await up.ask("{ __typename }")).status == 200
+            assert (await up.client.get("/health/ready")).status_code == 200
+            await asyncio.gather(*hanging)
+            assert {message["status"] for message in sent if "status" in message} == {408}

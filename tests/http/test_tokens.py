@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-import os
 import time
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -17,7 +17,10 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from gateway.http.access import Access, BadAccess
 from gateway.http.body import Refused
 from gateway.model.principal import Principal
+from gateway.registry import is_owner
 from gateway.settings import AccessSettings, JwtSettings, ServerSettings
+from tests.http.doors import SUBSCRIPTION, Door, Live
+from tests.sockets import socket
 
 ISSUER, AUDIENCE = "https://issuer.example", "inventories"
 KEY = RSAKey.generate_key(2048, {"kid": "one"})
@@ -32,7 +35,7 @@ def write(folder: Path, *keys: Any) -> Path:
 
 def access(file: Path, **changes: Any) -> Access:
     settings = JwtSettings(issuer=ISSUER, audience=AUDIENCE, jwks_file=file, **changes)
-    return Access(ServerSettings(), AccessSettings(jwt=settings))
+    return Access(ServerSettings(), AccessSettings(jwt=settings), is_owner)
 
 
 def signed(key: Any = KEY, algorithm: str = "RS256", *, drop: str = "", **changes: Any) -> str:
@@ -43,7 +46,7 @@ def signed(key: Any = KEY, algorithm: str = "RS256", *, drop: str = "", **change
         "sub": "ann",
         "exp": now + 60,
         "inventory_reads": ["roblox/*"],
-        "inventory_writes": "secondlife/a secondlife/b",
+        "inventory_writes": "roblox/1 roblox/2",
         **changes,
     }
     claims.pop(drop, None)
@@ -62,7 +65,7 @@ def refused(known: Access, token: str) -> bool:
 @pytest.mark.parametrize("audience", [AUDIENCE, [AUDIENCE, "others"]])
 def test_a_good_token_stands_for_its_claims(tmp_path: Path, audience: Any) -> None:
     found = access(write(tmp_path, KEY)).principal(signed(aud=audience))
-    assert found == Principal.of("ann", ["roblox/*"], ["secondlife/a", "secondlife/b"])
+    assert found == Principal.of("ann", ["roblox/*"], ["roblox/1", "roblox/2"])
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,7 @@ def test_other_kinds_of_keys_are_taken(tmp_path: Path, key: Any, algorithm: str)
         {"inventory_reads": ["nobody"]},
         {"inventory_reads": {"a": 1}},
         {"inventory_writes": [None]},
+        {"inventory_writes": "roblox/1 *"},
     ],
     ids=str,
 )
@@ -124,19 +128,36 @@ def test_what_the_issuer_did_not_sign_is_refused(tmp_path: Path) -> None:
         assert refused(known, bad)
 
 
-def test_keys_may_be_replaced_and_a_bad_file_leaves_those_before_in_force(tmp_path: Path) -> None:
+def test_what_is_not_served_here_is_left_out(tmp_path: Path) -> None:
+    token = signed(inventory_reads=["nosuch/*", "roblox/abc", "roblox/7"], inventory_writes=[])
+    found = access(write(tmp_path, KEY)).principal(token)
+    assert found.named("roblox") == ["7"]
+    assert not found.may_read("nosuch", "x")
+
+
+def test_keys_may_be_replaced_and_a_bad_file_leaves_those_before_in_force_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.http.access._LOOK", 0.0)
     file = write(tmp_path, KEY)
     known = access(file)
     assert known.principal(signed())
     file.write_text("{")
-    os.utime(file, (1, 1))
     assert known.principal(signed())
     write(tmp_path, OTHER)
-    os.utime(file, (2, 2))
     assert refused(known, signed())
     assert known.principal(signed(OTHER))
     file.unlink()
     assert known.principal(signed(OTHER))
+    monkeypatch.setattr("gateway.http.access._GRACE", 0.0)
+    assert refused(known, signed(OTHER))
+
+
+def test_no_keys_at_all_trust_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.access._LOOK", 0.0)
+    known = access(write(tmp_path, KEY))
+    write(tmp_path)
+    assert refused(known, signed())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"keys": 5}', b'{"keys": [{"kty": "none"}]}'])
@@ -147,3 +168,30 @@ def test_keys_that_are_none_are_refused_at_the_start(tmp_path: Path, content: by
     file.write_bytes(content)
     with pytest.raises(BadAccess, match="no JWK set"):
         access(file)
+
+
+async def test_what_a_token_opened_ends_with_it(tmp_path: Path) -> None:
+    settings = JwtSettings(issuer=ISSUER, audience=AUDIENCE, jwks_file=write(tmp_path, KEY), leeway=0)
+    door = Door(Live(), access=AccessSettings(open=False, jwt=settings))
+    bearer = f"Bearer {signed(exp=int(time.time()) + 2)}"
+    response, code = await asyncio.gather(
+        door.post({"query": SUBSCRIPTION}, accept="text/event-stream", authorization=bearer), _closed(door, bearer)
+    )
+    assert "UNAUTHENTICATED" in response.text
+    assert code == 4403
+    assert (await door.post({"query": "{ __typename }"}, authorization=bearer)).status_code == 401
+
+
+async def _closed(door: Door, bearer: str) -> int:
+    async with socket(door.app) as end:
+        await end.begin({"Authorization": bearer})
+        await end.subscribe("1", SUBSCRIPTION)
+        return await end.closed()
+
+
+@pytest.mark.parametrize("scheme", ["Token", "Basic", "Bearer:", "x"])
+async def test_another_scheme_is_no_way_past_where_tokens_are_known(tmp_path: Path, scheme: str) -> None:
+    settings = JwtSettings(issuer=ISSUER, audience=AUDIENCE, jwks_file=write(tmp_path, KEY))
+    door = Door(access=AccessSettings(jwt=settings))
+    assert (await door.post({"query": "{ __typename }"}, authorization=f"{scheme} {signed()}")).status_code == 401
+    assert await door.serves()

@@ -79,7 +79,7 @@ class Load:
         ]
 
 
-_FIRST = 1 << 20
+_FIRST = 1 << 17
 """Bytes of a body that are read before there is anything to do for it."""
 
 

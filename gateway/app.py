@@ -32,7 +32,7 @@ from gateway.model.credentials import Credential
 from gateway.model.manifest import BackendKind
 from gateway.model.ports import Backend, Clock
 from gateway.providers.provider import Provider
-from gateway.registry import EXAMPLES, MANIFESTS, PROVIDERS, STORED, is_owner
+from gateway.registry import MANIFESTS, PROVIDERS, STORED, examples, is_owner
 from gateway.settings import ProviderSettings, Settings
 from gateway.store.store import Store
 from gateway.telemetry import Figure
@@ -64,7 +64,7 @@ class Gateway:
         known = persisted(settings.server, self.documents)
         self.operations = Operations(self.documents, known, settings.server, partial(Context, self.backends))
         self.door = Door(settings.server, Access(settings.server, settings.access, is_owner), self.credentials())
-        self.page = Page(MANIFESTS, EXAMPLES) if settings.server.graphiql else None
+        self.page = Page(MANIFESTS, examples()) if settings.server.graphiql else None
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
         if settings.backend == "local":

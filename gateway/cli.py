@@ -36,7 +36,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from gateway.app import Gateway, schema
 from gateway.backends.local import issue, now
 from gateway.files import Line, Unreadable, documents
-from gateway.http.access import BadAccess
+from gateway.http.access import BadAccess, granted
 from gateway.http.callers import is_loopback
 from gateway.http.graphiql import FROM_CDN
 from gateway.http.persisted import BadManifest
@@ -44,10 +44,9 @@ from gateway.importing import Broken, Report, import_documents
 from gateway.model.errors import GatewayError, InvalidInput
 from gateway.model.ids import DefinitionRef, OwnerRef
 from gateway.model.ports import Wanted
-from gateway.model.principal import Principal
 from gateway.providers.provider import Provider
 from gateway.registry import PROVIDERS, STORED, is_owner
-from gateway.settings import Settings, StoreSettings
+from gateway.settings import ApiKeySettings, Settings, StoreSettings
 from gateway.store.store import Store, StoreError
 from gateway.telemetry import configure_logging
 
@@ -531,24 +530,17 @@ def access_key(
     ] = None,
 ) -> None:
     """Make an API key for the graph: it is shown once, and the settings have its hash alone."""
+    key = f"igk_{secrets.token_urlsafe(32)}"
+    digest = hashlib.sha256(key.encode()).hexdigest()
     try:
-        Principal.of(name, reads or (), writes or ())
+        made = ApiKeySettings(name=name, hash=digest, reads=tuple(reads or ()), writes=tuple(writes or ()))
+        granted(made, is_owner)
     except ValueError as error:
         _fail(str(error), USAGE)
-    for pattern in (*(reads or ()), *(writes or ())):
-        if pattern != "*" and not is_owner(*pattern.split("/", 1)):
-            _fail(f"`{pattern}` names no owner that there can be", USAGE)
-    key = f"igk_{secrets.token_urlsafe(32)}"
-    # JSON's texts and lists are TOML's too.
-    told = {
-        "name": name,
-        "hash": hashlib.sha256(key.encode()).hexdigest(),
-        "reads": reads or [],
-        "writes": writes or [],
-    }
     print(key)
     _tell("It is not shown again. For gateway.toml:\n\n[[access.keys]]")
-    for part, value in told.items():
+    # JSON's texts and lists are TOML's too.
+    for part, value in made.model_dump(mode="json").items():
         _tell(f"{part} = {json.dumps(value, ensure_ascii=False)}")
 
 

@@ -20,9 +20,6 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
 MANIFESTS = tuple(provider.manifest for provider in PROVIDERS.values())
 """What each of them declares."""
 
-EXAMPLES = MappingProxyType({key: provider.examples for key, provider in PROVIDERS.items()})
-"""Example operations of each."""
-
 STORED = tuple(kind for provider in PROVIDERS.values() for kind in (*provider.types, *provider.documents))
 """Every type that the store may hold."""
 
@@ -36,3 +33,8 @@ def is_owner(provider: str, owner: str) -> bool:
     except InvalidInput:
         return False
     return found is not None
+
+
+def examples() -> Mapping[str, str]:
+    """Read the example operations of each; only a page needs them."""
+    return {key: provider.examples for key, provider in PROVIDERS.items()}

@@ -17,7 +17,7 @@ from joserfc.jwk import KeySet
 
 from gateway.http.body import Refused
 from gateway.model.principal import EVERYONE, Owners, Principal
-from gateway.settings import AccessSettings, JwtSettings, ServerSettings
+from gateway.settings import AccessSettings, ApiKeySettings, JwtSettings, ServerSettings
 
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 """Those that a public key verifies: with a shared secret, whoever verifies could sign as well."""
@@ -45,15 +45,9 @@ class Access:
         self.is_open = settings.open
         self._token = server.token.get_secret_value().encode() if server.token else None
         try:
-            self._keys = [
-                (bytes.fromhex(key.hash), Principal.of(key.name, key.reads, key.writes)) for key in settings.keys
-            ]
+            self._keys = [(bytes.fromhex(key.hash), granted(key, is_owner)) for key in settings.keys]
         except ValueError as error:
             raise BadAccess(f"access.keys: {error}.") from None
-        for key in settings.keys:
-            for pattern in (*key.reads, *key.writes):
-                if not _names(pattern, is_owner):
-                    raise BadAccess(f"access.keys: `{pattern}`, of {key.name}, names no owner that there can be.")
         self._jwt = None if settings.jwt is None else _Jwt(settings.jwt, is_owner)
 
     @property
@@ -75,6 +69,15 @@ class Access:
             if self._jwt is not None and token.count(".") == 2:
                 return self._jwt.principal(token)
         raise unknown()
+
+
+def granted(key: ApiKeySettings, is_owner: Callable[[str, str], bool]) -> Principal:
+    """Give whom an API key stands for; raises ValueError where it names owners that there cannot be."""
+    principal = Principal.of(key.name, key.reads, key.writes)
+    for pattern in (*key.reads, *key.writes):
+        if not _can_be(pattern, is_owner):
+            raise ValueError(f"`{pattern}`, of {key.name}, names no owner that there can be")
+    return principal
 
 
 def unknown() -> Refused:
@@ -120,8 +123,9 @@ class _Jwt:
             reads = _patterns(found.claims.get(self._settings.reads_claim))
             writes = _patterns(found.claims.get(self._settings.writes_claim))
             expires_at = float(found.claims["exp"]) + self._settings.leeway
+            Owners.of((*reads, *writes))
             # Of providers that are not served here, and owners that there cannot be, it may say what it likes.
-            known = [[one for one in patterns if _names(one, self._is_owner)] for patterns in (reads, writes)]
+            known = [[one for one in patterns if _can_be(one, self._is_owner)] for patterns in (reads, writes)]
             return Principal.of(name, *known, expires_at=expires_at)
         except (JoseError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise unknown() from None
@@ -145,8 +149,7 @@ def _read(file: Path) -> tuple[KeySet, tuple[int, int, int]]:
         raise BadAccess(f"{file} is no JWK set.") from None
 
 
-def _names(pattern: str, is_owner: Callable[[str, str], bool]) -> bool:
-    Owners.of([pattern])
+def _can_be(pattern: str, is_owner: Callable[[str, str], bool]) -> bool:
     return pattern == "*" or is_owner(*pattern.split("/", 1))
 
 

@@ -22,6 +22,11 @@ class Disconnected(Exception):
     """The client left before its request was whole."""
 
 
+def late(seconds: float) -> Refused:
+    """Refuse a body that was not whole in time."""
+    return Refused(408, f"The body was not whole within {seconds:g} seconds.", {"Connection": "close"})
+
+
 async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
     """Read a body of at most `limit` bytes: what announces or turns out to be more is refused with 413.
 
@@ -35,7 +40,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
         with Limit(seconds):
             return await _whole(receive, limit, refused)
     except TimeoutError:
-        raise Refused(408, f"The body was not whole within {seconds:g} seconds.", {"Connection": "close"}) from None
+        raise late(seconds) from None
 
 
 async def _whole(receive: Receive, limit: int, refused: Refused) -> bytes:

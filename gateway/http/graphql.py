@@ -12,7 +12,7 @@ from graphql import ExecutionResult, OperationType
 from starlette.types import Receive, Scope, Send
 
 from gateway.execution.documents import Invalid, Operation
-from gateway.http.accept import Accepted, accepted, split, takes_gzip
+from gateway.http.accept import JSON, Accepted, accepted, split, takes_gzip
 from gateway.http.answers import Answer, Headers, headers_of
 from gateway.http.body import Disconnected, Refused, parse_json, read_body
 from gateway.http.callers import Caller, Door
@@ -230,7 +230,7 @@ class GraphQLEndpoint:
 def _check_content_type(headers: Headers) -> None:
     content_type, parameters = split(headers.get("content-type", ""))
     # A page of another origin may send other types without asking first, and without a charset JSON is UTF-8.
-    if content_type != "application/json" or parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
+    if content_type != JSON or parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
         raise Refused(415, "The body must be application/json in UTF-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "The body must not be compressed.", {"Accept-Encoding": "identity"})

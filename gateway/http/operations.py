@@ -123,18 +123,14 @@ class Operations:
         elif stream.form is EVENT_STREAM:
             await stream.put(body_of(await self.run(operation, asked, credentials)))
         else:
-            await self.deliver(operation, asked, credentials, stream.put, Parts(is_newer=stream.form.is_newer))
-
-    async def deliver(
-        self, operation: Operation, asked: Asked, credentials: Credentials, put: Put, parts: Parts
-    ) -> None:
-        """Run an operation, and put the parts of its answer as they come."""
-        with self.load.taken_on():
-            await self._deliver(operation, asked, credentials, put, parts)
+            with self.load.taken_on():
+                parts = Parts(is_newer=stream.form.is_newer)
+                await self._deliver(operation, asked, credentials, stream.put, parts)
 
     async def _deliver(
         self, operation: Operation, asked: Asked, credentials: Credentials, put: Put, parts: Parts
     ) -> None:
+        """Run an operation, and put the parts of its answer as they come."""
         async with self._reading(credentials) as context:
             with self._in_time():
                 result = await operation.deliver(asked.variables, context)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.backends.limiter import Limiter
-from gateway.http.body import Refused
+from gateway.http.body import Refused, late
 from gateway.model.manifest import BudgetScope, CallBudget
 from gateway.settings import ServerSettings
 from gateway.telemetry import Figure
@@ -113,7 +113,7 @@ async def _first(receive: Receive, seconds: float) -> deque[Message]:
                 taken.append(await receive())
                 size += len(taken[-1].get("body", b""))
     except TimeoutError:
-        raise Refused(408, f"The body was not whole within {seconds:g} seconds.", {"Connection": "close"}) from None
+        raise late(seconds) from None
     return taken
 
 

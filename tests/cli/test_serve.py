@@ -299,7 +299,7 @@ def test_trusted_documents_that_are_no_good_are_told_at_the_start(folder: Path) 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such thing")
 def test_a_connection_whose_client_takes_nothing_is_ended_by_the_system() -> None:
-    from gateway.cli import _listen  # pyright: ignore[reportPrivateUsage]  # each connection inherits it
+    from gateway.cli import _listen  # pyright: ignore[reportPrivateUsage]  # what a connection inherits no client sees
 
     with _listen("127.0.0.1", 0, 2.5) as listening:
         assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2_500

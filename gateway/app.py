@@ -19,6 +19,7 @@ from gateway.backends.compared import Compared
 from gateway.backends.guarded import Guarded
 from gateway.backends.limiter import Limiter
 from gateway.backends.local import LocalBackend, now
+from gateway.backends.vault import vault
 from gateway.execution.documents import Documents
 from gateway.http import health, metrics
 from gateway.http.access import Access
@@ -62,7 +63,9 @@ class Gateway:
         self.schema = schema(settings)
         self.documents = Documents.of(self.schema, settings.server)
         known = persisted(settings.server, self.documents)
-        self.operations = Operations(self.documents, known, settings.server, partial(Context, self.backends))
+        self.vault = vault(settings.vault, self.store, clock)
+        context = partial(Context.opened, self.backends, self.vault)
+        self.operations = Operations(self.documents, known, settings.server, context)
         self.door = Door(settings.server, Access(settings.server, settings.access, is_owner), self.credentials())
         self.page = Page(MANIFESTS, examples()) if settings.server.graphiql else None
 
@@ -74,13 +77,7 @@ class Gateway:
         budget, rate = provider.manifest.limits.budget, settings.requests_per_minute
         if budget is not None and rate is not None:
             budget = dataclasses.replace(budget, burst=rate, per_minute=rate)
-        client = Client(
-            provider.key,
-            pool=self.pool,
-            judge=provider.judge,
-            budget=budget,
-            timeout=settings.timeout,
-        )
+        client = Client(provider.key, pool=self.pool, judge=provider.judge, budget=budget, timeout=settings.timeout)
         addresses = settings.addresses(provider.manifest.base_urls)
         source = provider.connect(client, addresses, settings.account_cache)
         interval = settings.watch_interval or provider.manifest.limits.watch_interval
@@ -88,8 +85,8 @@ class Gateway:
 
     @property
     def uses_store(self) -> bool:
-        """Say whether any provider is served from the store."""
-        return any(backend.kind is BackendKind.LOCAL for backend in self.backends.values())
+        """Say whether any provider is served from the store, or the vault lies there."""
+        return self.vault is not None or any(one.kind is BackendKind.LOCAL for one in self.backends.values())
 
     def credentials(self) -> Credentials:
         """Join the callers' headers and the gateway's own credentials."""

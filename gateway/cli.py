@@ -35,6 +35,8 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from gateway.app import Gateway, schema
 from gateway.backends.local import issue, now
+from gateway.backends.vault import BadVault, new_key
+from gateway.backends.vault import vault as open_vault
 from gateway.files import Line, Unreadable, documents
 from gateway.http.access import BadAccess, granted
 from gateway.http.callers import is_loopback
@@ -69,7 +71,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except (StoreError, Unreadable) as error:
             _fail(str(error), FAILED)
-        except (BadAccess, BadManifest) as error:
+        except (BadAccess, BadManifest, BadVault) as error:
             _fail(str(error), USAGE)
         except GatewayError as error:
             _fail(error.message, USAGE if isinstance(error, InvalidInput) else FAILED)
@@ -84,6 +86,8 @@ app = typer.Typer(
 )
 credential = typer.Typer(no_args_is_help=True, help="Credentials for the dialects that are served from the store.")
 app.add_typer(credential, name="credential")
+vault = typer.Typer(no_args_is_help=True, help="The keys of the vault, where callers may leave credentials.")
+app.add_typer(vault, name="vault")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The settings file, instead of gateway.toml.", show_default=False)
@@ -528,13 +532,19 @@ def access_key(
     writes: Annotated[
         list[str] | None, typer.Option("--writes", help="Whose may be changed as well.", show_default=False)
     ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="read, write or link; all, if none is given.")
+    ] = None,
 ) -> None:
     """Make an API key for the graph: it is shown once, and the settings have its hash alone."""
     key = f"igk_{secrets.token_urlsafe(32)}"
     digest = hashlib.sha256(key.encode()).hexdigest()
     try:
-        made = ApiKeySettings(name=name, hash=digest, reads=tuple(reads or ()), writes=tuple(writes or ()))
+        given: dict[str, Any] = {"scopes": scope} if scope else {}
+        made = ApiKeySettings(name=name, hash=digest, reads=tuple(reads or ()), writes=tuple(writes or ()), **given)
         granted(made, is_owner)
+    except ValidationError as error:
+        _fail("; ".join(_fault(fault["loc"], fault["msg"]) for fault in error.errors(include_input=False)), USAGE)
     except ValueError as error:
         _fail(str(error), USAGE)
     print(key)
@@ -542,6 +552,27 @@ def access_key(
     # JSON's texts and lists are TOML's too.
     for part, value in made.model_dump(mode="json").items():
         _tell(f"{part} = {json.dumps(value, ensure_ascii=False)}")
+
+
+@vault.command("key")
+def vault_key() -> None:
+    """Make a key for `vault.keys`; it is shown once."""
+    print(new_key())
+    _tell("Put it first in vault.keys; those before it open what they sealed, until `gateway vault rotate` is run.")
+
+
+@vault.command("rotate")
+def rotate_vault(config: ConfigOption = None) -> None:
+    """Seal every account that is kept with the first of `vault.keys`: the others may be taken out then."""
+    settings = _settings(config)
+
+    async def rotate(store: Store) -> int:
+        opened = open_vault(settings.vault, store, now)
+        if opened is None:
+            _fail("vault.keys is not set", USAGE)
+        return await opened.rotate()
+
+    print(f"{_run(rotate, settings)} accounts are sealed with the first key.")
 
 
 @app.command("schema")
@@ -579,7 +610,7 @@ def migrate(config: ConfigOption = None) -> None:
 def check(config: ConfigOption = None) -> None:
     """Check the settings and, if the store is in use, whether it answers; say what is wrong and where."""
     settings = _settings(config)
-    if any(settings.provider(key).backend == "local" for key in PROVIDERS):
+    if settings.vault.keys or any(settings.provider(key).backend == "local" for key in PROVIDERS):
         _run(lambda store: store.check(), settings)
     for key in PROVIDERS:
         found = settings.provider(key)

@@ -129,6 +129,10 @@ class ApiKeySettings(Section):
         default=(), description="Whose inventories may be read: `*`, `PROVIDER/*` or `PROVIDER/OWNER`."
     )
     writes: tuple[str, ...] = Field(default=(), description="Whose inventories may be read and changed.")
+    scopes: tuple[Literal["read", "write", "link"], ...] = Field(
+        default=("read", "write", "link"),
+        description="What the key is good for: `read`, `write`, and `link`, to have credentials kept in the vault.",
+    )
 
 
 class JwtSettings(Section):
@@ -143,6 +147,12 @@ class JwtSettings(Section):
     writes_claim: str = Field(
         default="inventory_writes", description="The claim that says whose inventories may be read and changed."
     )
+    scope_claim: str | None = Field(
+        default=None,
+        description="The claim that says what a token is good for, such as `scope`: `read`, `write` and `link`, each "
+        "behind `scope_prefix`; without it, tokens are good for all three.",
+    )
+    scope_prefix: str = Field(default="inventory:", description="What stands before a scope in `scope_claim`.")
     leeway: int = Field(default=30, ge=0, le=600, description="Seconds by which clocks may differ.")
 
 
@@ -155,6 +165,16 @@ class AccessSettings(Section):
     )
     keys: tuple[ApiKeySettings, ...] = Field(default=(), description="API keys, sent as bearer tokens.")
     jwt: JwtSettings | None = Field(default=None, description="JSON web tokens, sent as bearer tokens.")
+
+
+class VaultSettings(Section):
+    """Where callers may leave their credentials for the services: in the store, encrypted."""
+
+    keys: tuple[SecretStr, ...] = Field(
+        default=(),
+        description="Keys that `gateway vault key` makes. The first encrypts, all of them decrypt; without any, nobody "
+        "may leave a credential.",
+    )
 
 
 class StoreSettings(Section):
@@ -255,6 +275,9 @@ class Settings(BaseSettings):
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where and how the gateway serves.")
     access: AccessSettings = Field(default_factory=AccessSettings, description="Who may come in, and to what.")
     store: StoreSettings = Field(default_factory=StoreSettings, description="Where the local store is.")
+    vault: VaultSettings = Field(
+        default_factory=VaultSettings, description="Whether callers may leave their credentials for the services."
+    )
     log: LogSettings = Field(default_factory=LogSettings, description="What is logged.")
     providers: dict[str, ProviderSettings] = Field(
         default_factory=dict[str, ProviderSettings], description="How each provider is reached."

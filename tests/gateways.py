@@ -21,15 +21,24 @@ from gateway.app import Gateway
 from gateway.backends.local import issue
 from gateway.files import Line
 from gateway.importing import import_documents
+from gateway.model.credentials import Caller, Credential
 from gateway.model.ports import Clock, Wanted
+from gateway.model.principal import EVERYONE
 from gateway.providers.provider import Provider
-from gateway.settings import AccessSettings, ProviderSettings, ServerSettings, Settings, StoreSettings
+from gateway.registry import MANIFESTS
+from gateway.settings import AccessSettings, ProviderSettings, ServerSettings, Settings, StoreSettings, VaultSettings
 from gateway.store.store import Store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOST = "http://localhost"
 DIALECT = "http://dialect.test"
 TEMPORARY = "sqlite://"
+
+
+def caller(*own: Credential) -> Caller:
+    """Make one who may do everything, with the gateway's own credentials."""
+    lent = {manifest.key: Credential(manifest.key) for manifest in MANIFESTS}
+    return Caller(EVERYONE, {}, {**lent, **{credential.provider: credential for credential in own}})
 
 
 @dataclass
@@ -86,6 +95,7 @@ def settings(url: str, **changes: Any) -> Settings:
         "server": ServerSettings(rest_rate_limit=False),
         "access": AccessSettings(),
         "store": StoreSettings(url=url),
+        "vault": VaultSettings(),
         "providers": {},
     }
     return Settings.model_construct(**{**Settings().model_dump(), **values, **changes})

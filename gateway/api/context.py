@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from gateway.api.loaders import DERIVED, Loaders
-from gateway.model.credentials import Credential
-from gateway.model.ports import Backend
+from gateway.model.credentials import Caller
+from gateway.model.ports import Account, Backend, Vault
 from gateway.model.relations import Keyed
 
 
 class Context:
     """What resolvers reach through `info.context`; one per operation, so that nothing read is older than it."""
 
-    def __init__(self, backends: Mapping[str, Backend], credentials: Mapping[str, Credential]) -> None:
-        self.loaders = Loaders(backends, credentials)
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        caller: Caller,
+        vault: Vault | None = None,
+        accounts: Sequence[Account] = (),
+    ) -> None:
+        """`accounts` are those that the caller has linked."""
+        self.vault = vault
+        self.loaders = Loaders(backends, caller, accounts)
+
+    @classmethod
+    async def opened(cls, backends: Mapping[str, Backend], vault: Vault | None, caller: Caller) -> Self:
+        """Open the context of a caller, with the accounts that they have linked."""
+        if vault is None or caller.principal.subject is None:
+            return cls(backends, caller, vault)
+        return cls(backends, caller, vault, await vault.linked(caller.principal))
 
     def load(self, loader: str, key: Keyed) -> Awaitable[Any]:
         """Give the value of one key of the loader of that name."""

@@ -10,9 +10,10 @@ from typing import Any, Self, cast
 from gateway.api.federation import entity_by_reference
 from gateway.api.keys import NodeKey, SearchKey, ViewerKey
 from gateway.api.search import search_items
+from gateway.model.account import LinkedAccount
 from gateway.model.container import Contents
-from gateway.model.credentials import Credential
-from gateway.model.errors import GatewayError, Unsupported
+from gateway.model.credentials import Caller, Credential
+from gateway.model.errors import GatewayError, InvalidInput, Unsupported
 from gateway.model.ids import (
     CONTAINER,
     DEFINITION,
@@ -36,7 +37,8 @@ from gateway.model.item import Target
 from gateway.model.loader import Loader
 from gateway.model.node import Connection, Node
 from gateway.model.paging import NATURAL, Position, part_of
-from gateway.model.ports import Backend, Session
+from gateway.model.ports import Account, Backend, Session
+from gateway.model.principal import NOBODY
 from gateway.model.provider import InventoryProvider, shown
 from gateway.model.relations import Asked, Keyed
 from gateway.model.slot import Places, Slot
@@ -49,9 +51,16 @@ class Loaders:
     of that provider read through, is opened for that credential alone.
     """
 
-    def __init__(self, backends: Mapping[str, Backend], credentials: Mapping[str, Credential]) -> None:
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        caller: Caller,
+        accounts: Sequence[Account] = (),
+    ) -> None:
+        """`accounts` are those that the caller has linked, used where they bring no credential."""
+        self.caller = caller
+        self.accounts = {account.owner.provider: account for account in accounts}
         self._backends = backends
-        self._credentials = dict(credentials)
         self._sessions: dict[tuple[str, str], Session] = {}
         self._loaders: dict[tuple[str, str, str], Loader[Any, Any]] = {}
         self._alone = False
@@ -124,10 +133,22 @@ class Loaders:
 
     def credential(self, provider: str) -> Credential:
         """Give the credential that this request uses with a provider."""
-        found = self._credentials.get(provider)
-        if found is None:
-            found = self._credentials[provider] = Credential(provider)
-        return found
+        found = self.caller.brought.get(provider)
+        if found is not None:
+            return found
+        account = self.accounts.get(provider) if self.accounts else None
+        if account is not None:
+            return account.credential
+        lent = self.caller.lent.get(provider)
+        return Credential(provider, principal=NOBODY) if lent is None else lent
+
+    async def note(self, provider: str, account: Account | None) -> None:
+        """Note which account of a provider is linked from now on, None for none, and drop what was read before."""
+        if account is None:
+            self.accounts.pop(provider, None)
+        else:
+            self.accounts[provider] = account
+        await self.forget(provider)
 
     async def owner(self, provider: str, key: str) -> OwnerRef:
         """Refer to an owner, `me` being the account of the credential in use."""
@@ -232,21 +253,37 @@ async def _viewer(_loaders: Loaders, _key: ViewerKey) -> Any:
     return InventoryViewer()
 
 
+async def _readable(loaders: Loaders, backend: Backend) -> list[OwnerRef]:
+    """List the owners of a provider whom the caller may read; by a credential of their own, whose it is."""
+    key = backend.manifest.key
+    if key in loaders.caller.brought:
+        try:
+            return [await loaders.owner(key, ME)]
+        except (InvalidInput, Unsupported):
+            # Not every credential tells by itself whose it is.
+            return []
+    if key in loaders.accounts:
+        return [loaders.accounts[key].owner]
+    principal = loaders.credential(key).principal
+    # Those whom it is told of one by one may be where the backend holds nobody itself.
+    named = [OwnerRef(key, owner) for owner in principal.named(key)]
+    return [*named, *(ref for ref in await backend.owners() if principal.may_read(*ref))]
+
+
 async def _owners_by_viewer(loaders: Loaders, _key: ViewerKey) -> Any:
-    refs: dict[OwnerRef, None] = {}
-    for backend in loaders.backends():
-        key = backend.manifest.key
-        principal = loaders.credential(key).principal
-        # Those whom it is told of one by one may be where the backend holds nobody itself.
-        named = [OwnerRef(key, owner) for owner in principal.named(key)]
-        refs |= dict.fromkeys([*named, *(ref for ref in await backend.owners() if principal.may_read(*ref))])
+    told = await asyncio.gather(*(_readable(loaders, one) for one in loaders.backends()), return_exceptions=True)
+    refs = dict.fromkeys(ref for some in told if not isinstance(some, BaseException) for ref in some)
     found = await asyncio.gather(*(loaders.load("owners_by_key", ref) for ref in refs), return_exceptions=True)
     owners = [owner for owner in found if owner is not None and not isinstance(owner, BaseException)]
-    for error in found:
+    for error in (*told, *found):
         # An empty list means that there is no one; that no one could be read is something else.
         if isinstance(error, BaseException) and not (owners and isinstance(error, GatewayError)):
             raise error
     return owners
+
+
+async def _accounts_by_viewer(loaders: Loaders, _key: ViewerKey) -> Any:
+    return [LinkedAccount.of(account.owner, account.linked_at) for account in loaders.accounts.values()]
 
 
 async def _items_by_search(loaders: Loaders, key: SearchKey) -> Any:
@@ -266,6 +303,7 @@ DERIVED: Mapping[str, Derived] = {
     "providers": _providers,
     "viewer": _viewer,
     "owners_by_viewer": _owners_by_viewer,
+    "accounts_by_viewer": _accounts_by_viewer,
     "items_by_search": _items_by_search,
 }
 """The loaders that only join what others load; every other name is a method of `Session`."""

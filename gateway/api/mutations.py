@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar, cast
 import strawberry
 from strawberry.types.info import Info
 
+from gateway.api.accounts import LINK_ACCOUNT, UNLINK_ACCOUNT
 from gateway.api.context import Context
 from gateway.model import verbs
 from gateway.model.arguments import check_count
@@ -263,3 +264,5 @@ class Mutation:
         verbs.MintAvatarPayload,
         "Record an avatar as a token on a blockchain.",
     )
+    link_account = LINK_ACCOUNT
+    unlink_account = UNLINK_ACCOUNT

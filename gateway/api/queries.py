@@ -11,6 +11,7 @@ from gateway.api.arguments import (
     SearchArguments,
 )
 from gateway.api.keys import ViewerKey
+from gateway.model.account import LinkedAccount
 from gateway.model.definition import ItemDefinition
 from gateway.model.inventory import Inventory
 from gateway.model.item import ItemConnection
@@ -26,6 +27,11 @@ class InventoryViewer:
 
     owners: list[InventoryOwner] = loaded(
         "owners_by_viewer", "The owners whose inventories may be read.", key=lambda _: ViewerKey()
+    )
+    linked_accounts: list[LinkedAccount] = loaded(
+        "accounts_by_viewer",
+        "The accounts whose credentials are kept for the one who asks; of each provider at most one.",
+        key=lambda _: ViewerKey(),
     )
 
 

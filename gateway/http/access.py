@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from gateway.http.body import Refused
-from gateway.model.principal import EVERYONE, Owners, Principal
+from gateway.model.principal import EVERYONE, SCOPES, Owners, Principal, Scope
 from gateway.settings import AccessSettings, ApiKeySettings, JwtSettings, ServerSettings
 
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
@@ -73,7 +73,9 @@ class Access:
 
 def granted(key: ApiKeySettings, is_owner: Callable[[str, str], bool]) -> Principal:
     """Give whom an API key stands for; raises ValueError where it names owners that there cannot be."""
-    principal = Principal.of(key.name, key.reads, key.writes)
+    # The name, so that a key may be replaced by another: two of one name are one principal's.
+    subject = _subject("key", key.name)
+    principal = Principal.of(key.name, key.reads, key.writes, scopes=key.scopes, subject=subject)
     for pattern in (*key.reads, *key.writes):
         if not _can_be(pattern, is_owner):
             raise ValueError(f"`{pattern}`, of {key.name}, names no owner that there can be")
@@ -119,16 +121,30 @@ class _Jwt:
         try:
             found = jwt.decode(token, self._current(), algorithms=_ALGORITHMS)
             self._claims.validate(found.claims)
-            name = str(found.claims.get("sub", ""))
+            name = found.claims.get("sub", "")
             reads = _patterns(found.claims.get(self._settings.reads_claim))
             writes = _patterns(found.claims.get(self._settings.writes_claim))
             expires_at = float(found.claims["exp"]) + self._settings.leeway
             Owners.of((*reads, *writes))
             # Of providers that are not served here, and owners that there cannot be, it may say what it likes.
             known = [[one for one in patterns if _can_be(one, self._is_owner)] for patterns in (reads, writes)]
-            return Principal.of(name, *known, expires_at=expires_at)
+            subject = _subject("jwt", self._settings.issuer, name) if isinstance(name, str) and name else None
+            scopes = self._scopes(found.claims)
+            return Principal.of(str(name), *known, scopes=scopes, subject=subject, expires_at=expires_at)
         except (JoseError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise unknown() from None
+
+    def _scopes(self, claims: Mapping[str, object]) -> Sequence[Scope]:
+        claim, prefix = self._settings.scope_claim, self._settings.scope_prefix
+        if claim is None:
+            return SCOPES
+        given = _words(claims.get(claim))
+        return [scope for scope in SCOPES if prefix + scope in given]
+
+
+def _subject(*words: str) -> str:
+    """Name a principal in one text that no other has."""
+    return orjson.dumps(words).decode()
 
 
 def _identity(file: Path) -> tuple[int, int, int]:
@@ -154,15 +170,19 @@ def _can_be(pattern: str, is_owner: Callable[[str, str], bool]) -> bool:
 
 
 def _patterns(claim: object) -> Sequence[str]:
-    """Read a claim: a list of patterns, or one text with spaces between them, as scopes are written.
+    """Read a claim of owners; a text never says `*`: it may be made from names that users choose."""
+    if isinstance(claim, str) and "*" in claim:
+        raise ValueError("a text names everyone")
+    return _words(claim)
 
-    A text never says `*`: it may be made from names that users choose.
-    """
+
+def _words(claim: object) -> Sequence[str]:
+    """Read a claim: a list of texts, or one text with spaces between them, as scopes are written."""
     if claim is None:
         return ()
-    if isinstance(claim, str) and "*" not in claim:
+    if isinstance(claim, str):
         return claim.split()
     given = cast("list[object]", claim) if isinstance(claim, list) else [None]
     if all(isinstance(one, str) for one in given):
         return cast("list[str]", given)
-    raise ValueError("a claim is no list of owners")
+    raise ValueError("a claim is no list of texts")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.middleware.cors import CORSMiddleware
@@ -15,7 +14,7 @@ from gateway.http.accept import JSON, split
 from gateway.http.access import Access, unknown
 from gateway.http.answers import Headers
 from gateway.http.body import Refused
-from gateway.model.credentials import Credential
+from gateway.model.credentials import Caller, Credential
 from gateway.model.manifest import Manifest
 from gateway.model.principal import EVERYONE, Principal
 from gateway.settings import ServerSettings
@@ -60,13 +59,6 @@ _BROWSERS = ("Mozilla/", "Opera/")
 """How every browser calls itself; a page that gives another name has to ask first as well."""
 
 
-class Caller(NamedTuple):
-    """Who has come in, and the credentials to be used with each provider."""
-
-    credentials: Mapping[str, Credential]
-    principal: Principal
-
-
 class Door:
     """Who comes in, with which credentials, and from which web pages."""
 
@@ -79,7 +71,7 @@ class Door:
     def admit(self, client: tuple[str, int] | None, headers: Headers, raw: Iterable[tuple[bytes, bytes]]) -> Caller:
         """Let a caller in, or raise Refused."""
         principal = self.principal(client, headers)
-        return Caller(self._credentials.read(raw, principal), principal)
+        return Caller(principal, *self._credentials.read(raw, principal))
 
     def principal(self, client: tuple[str, int] | None, headers: Headers) -> Principal:
         """Tell who a caller is: by a bearer token, or, where that is open, by being on this machine; else 401.
@@ -153,8 +145,7 @@ class Credentials:
 
     def __init__(self, manifests: Iterable[Manifest], own: Mapping[str, Credential]) -> None:
         known = list(manifests)
-        self._own = dict(own)
-        self._all = {manifest.key: self._own.get(manifest.key) or Credential(manifest.key) for manifest in known}
+        self._own = {manifest.key: own.get(manifest.key) or Credential(manifest.key) for manifest in known}
         # In lower case, as headers come.
         self._headers = {
             f"{_PREFIX.decode()}{manifest.key}-{part.key}".lower(): (manifest.key, part.key)
@@ -162,8 +153,10 @@ class Credentials:
             for part in manifest.credential_parts
         }
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]], principal: Principal = EVERYONE) -> Mapping[str, Credential]:
-        """Give the credential of each provider; the caller's wins whole, so that parts of two are never mixed.
+    def read(
+        self, headers: Iterable[tuple[bytes, bytes]], principal: Principal
+    ) -> tuple[Mapping[str, Credential], Mapping[str, Credential]]:
+        """Give what the caller brings, by provider, and what they are lent, with each its principal.
 
         The gateway's own are only lent: the principal uses them for what it may. A caller's own proves by itself whose
         inventory it is for.
@@ -183,8 +176,7 @@ class Credentials:
             if value:
                 sent.setdefault(place[0], {})[place[1]] = value
         lent = self._own
-        if not principal.is_everyone:
-            lent = {provider: credential.used_by(principal) for provider, credential in self._all.items()}
-        if not sent:
-            return lent
-        return {**lent, **{provider: Credential(provider, parts) for provider, parts in sent.items()}}
+        if principal is not EVERYONE:
+            lent = {provider: credential.used_by(principal) for provider, credential in lent.items()}
+        own = principal.with_own() if sent else principal
+        return {provider: Credential(provider, parts, principal=own) for provider, parts in sent.items()}, lent

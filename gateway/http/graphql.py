@@ -15,13 +15,14 @@ from gateway.execution.documents import Invalid, Operation
 from gateway.http.accept import JSON, Accepted, accepted, split, takes_gzip
 from gateway.http.answers import Answer, Headers, headers_of
 from gateway.http.body import Disconnected, Refused, parse_json, read_body
-from gateway.http.callers import Caller, Door
+from gateway.http.callers import Door
 from gateway.http.graphiql import Page
-from gateway.http.operations import Credentials, Operations
+from gateway.http.operations import Operations
 from gateway.http.persisted import UnknownDocument
 from gateway.http.requests import Asked, parse_asked, parse_parameters
 from gateway.http.results import body_of, fail, failure, json, refusal, refuse, told
 from gateway.http.streams import EVENT_STREAM, Form, Stream, answer_in_parts, changes_in_parts
+from gateway.model.credentials import Caller
 from gateway.model.errors import FAULT, GatewayError, LimitExceeded, Unauthenticated
 from gateway.settings import ServerSettings
 
@@ -95,7 +96,7 @@ class GraphQLEndpoint:
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.timeout)
             given = parse_json(body)
             if isinstance(given, list):
-                return await self._batch(cast("list[Any]", given), caller.credentials, receive, wanted)
+                return await self._batch(cast("list[Any]", given), caller, receive, wanted)
         else:
             self._door.check_foreign(headers)
             given = parse_parameters(scope["query_string"])
@@ -112,7 +113,7 @@ class GraphQLEndpoint:
         if form is not None:
             await self._stream(operation, asked, caller, self._opened(send, form), receive)
             return None
-        working = self._operations.run(operation, asked, caller.credentials)
+        working = self._operations.run(operation, asked, caller)
         return told(await _unless_gone(receive, working), wanted.media_type)
 
     async def _told(self, result: ExecutionResult, send: Send, wanted: Accepted) -> Answer | None:
@@ -150,7 +151,7 @@ class GraphQLEndpoint:
         with self._operations.room() if is_endless else contextlib.nullcontext():
             async with stream:
                 try:
-                    work = self._operations.send_all(operation, asked, caller.credentials, stream)
+                    work = self._operations.send_all(operation, asked, caller, stream)
                     if is_endless:
                         await _unless_gone(receive, self._until_drained(work, stream, caller.principal.time_left()))
                     else:
@@ -184,9 +185,7 @@ class GraphQLEndpoint:
             working.cancel()
             await asyncio.gather(working, draining, return_exceptions=True)
 
-    async def _batch(
-        self, given: Sequence[Any], credentials: Credentials, receive: Receive, wanted: Accepted
-    ) -> Answer:
+    async def _batch(self, given: Sequence[Any], caller: Caller, receive: Receive, wanted: Accepted) -> Answer:
         """Answer operations that came together, each for itself, in their order."""
         most = self._settings.batch
         if most == 0:
@@ -221,7 +220,7 @@ class GraphQLEndpoint:
             self._operations.check_together([operation for operation, _ in pairs.values()])
         except Invalid as invalid:
             return told(ExecutionResult(None, [invalid.error]), wanted.media_type)
-        working = self._operations.run_together([*pairs.values()], credentials)
+        working = self._operations.run_together([*pairs.values()], caller)
         results = await _unless_gone(receive, working)
         bodies |= {place: body_of(result) for place, result in zip(pairs, results, strict=True)}
         return json([bodies[place] for place in range(len(given))], wanted.media_type, 200)

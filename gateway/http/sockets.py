@@ -16,11 +16,12 @@ from gateway.execution.documents import Invalid
 from gateway.http.answers import Headers, headers_of
 from gateway.http.body import Disconnected, Refused
 from gateway.http.callers import Door
-from gateway.http.operations import Credentials, Operations
+from gateway.http.operations import Operations
 from gateway.http.persisted import UnknownDocument
 from gateway.http.requests import parse_asked
 from gateway.http.results import Body, body_of, failure, is_executed, refusal
 from gateway.http.streams import send_within
+from gateway.model.credentials import Caller
 from gateway.model.errors import FAULT, GatewayError
 from gateway.settings import ServerSettings
 
@@ -99,7 +100,7 @@ class _Socket:
         self._headers = headers
         self._receive = receive
         self._send = send
-        self._credentials: Credentials | None = None
+        self._caller: Caller | None = None
         self._is_initialised = False
         self._working: dict[str, asyncio.Task[None]] = {}
         # Those too whose id may be used again, but whose last message is still to be taken.
@@ -119,7 +120,7 @@ class _Socket:
         try:
             while True:
                 await self._take(self._read(await self._receive()))
-                if self._credentials is not None:
+                if self._caller is not None:
                     timeout.cancel()
         except Closed as closed:
             self._closed = closed
@@ -212,7 +213,7 @@ class _Socket:
             raise Closed(FORBIDDEN, "A header in the payload is malformed.") from None
         except Refused as refused:
             raise Closed(FORBIDDEN, _reason(refused.message)) from None
-        self._credentials = caller.credentials
+        self._caller = caller
         if (left := caller.principal.time_left()) is not None:
             self._expiring = asyncio.get_running_loop().call_later(left, self._close, FORBIDDEN, "Token expired")
         await self._tell({"type": "connection_ack"})
@@ -225,7 +226,7 @@ class _Socket:
             raise Closed(INVALID, "Invalid message received") from None
 
     async def _subscribe(self, key: object, payload: object) -> None:
-        if self._credentials is None:
+        if self._caller is None:
             raise Closed(UNAUTHORIZED, "Unauthorized")
         if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_ID or not isinstance(payload, dict):
             raise Closed(INVALID, "Invalid message received")
@@ -241,7 +242,7 @@ class _Socket:
             await self._tell({"id": key, "type": "error", "payload": refusal(refused)["errors"]})
             return
         self._refused = 0
-        task = asyncio.create_task(self._run(key, cast("object", payload), self._credentials))
+        task = asyncio.create_task(self._run(key, cast("object", payload), self._caller))
         self._working[key] = task
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(key, ended))
@@ -257,14 +258,14 @@ class _Socket:
                 _log.error("operation_failed", exc_info=error)
                 self._close(1011, "Internal error")
 
-    async def _run(self, key: str, payload: object, credentials: Credentials) -> None:
+    async def _run(self, key: str, payload: object, caller: Caller) -> None:
         """Run one operation: each answer is a message `next`, and an error, or `complete`, the last."""
 
         async def put(body: Body) -> None:
             await self._tell({"id": key, "type": "next", "payload": body})
 
         try:
-            errors = await self._answer(payload, credentials, put)
+            errors = await self._answer(payload, caller, put)
         except Invalid as invalid:
             errors = body_of(ExecutionResult(None, [invalid.error]))
         except (GatewayError, UnknownDocument) as error:
@@ -283,16 +284,16 @@ class _Socket:
         else:
             await self._tell({"id": key, "type": "error", "payload": errors["errors"]})
 
-    async def _answer(self, payload: object, credentials: Credentials, put: Any) -> Body | None:
+    async def _answer(self, payload: object, caller: Caller, put: Any) -> Body | None:
         """Put the answers; give the errors of an operation that was not, or is no longer, executed."""
         await self._operations.load.admit(self._scope.get("client"))
         asked = parse_asked(payload)
         operation = self._operations.find(asked)
         if operation.kind is OperationType.SUBSCRIPTION:
             with self._operations.room():
-                ended = await self._operations.follow(operation, asked, credentials, put)
+                ended = await self._operations.follow(operation, asked, caller, put)
             return None if ended is None else body_of(ended)
-        result = await self._operations.run(operation, asked, credentials)
+        result = await self._operations.run(operation, asked, caller)
         if not is_executed(result) and result.errors:
             return body_of(result)
         await put(body_of(result))

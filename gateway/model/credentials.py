@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from gateway.model.principal import EVERYONE, Principal
 
@@ -48,6 +49,10 @@ class Credential:
         """Give the same credential in the hands of a principal, who may not do all that it is good for."""
         return Credential(self.provider, self._parts, is_stranger=self.is_stranger, principal=principal)
 
+    def reveal(self) -> dict[str, str]:
+        """Give all secret parts, for those who encrypt them."""
+        return dict(self._parts)
+
     def part(self, name: str) -> str | None:
         """Give one secret part, None where the caller has none."""
         return self._parts.get(name)
@@ -63,3 +68,14 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"<Credential {self.provider} {self.partition[:8]}>"
+
+
+class Caller(NamedTuple):
+    """Who asks: with which credentials of their own, by provider, and which of the gateway's they are lent.
+
+    `lent` has one for every provider, empty where the gateway has none.
+    """
+
+    principal: Principal
+    brought: Mapping[str, Credential]
+    lent: Mapping[str, Credential]

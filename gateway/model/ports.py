@@ -19,6 +19,7 @@ from gateway.model.ids import ContainerRef, DefinitionRef, FactRef, ItemRef, Own
 from gateway.model.item import Item, ItemConnection
 from gateway.model.manifest import BackendKind, Capability, Manifest
 from gateway.model.owner import InventoryOwner
+from gateway.model.principal import Principal
 from gateway.model.relations import Asked
 from gateway.telemetry import Figure
 
@@ -184,6 +185,58 @@ class Backend(Source, Protocol):
         self, credential: Credential, owner: OwnerRef, since: str | None
     ) -> AsyncGenerator[InventoryChange]:
         """Give the changes of an inventory, see `Feed.changes`, to those who may see it."""
+        ...
+
+
+class Account(NamedTuple):
+    """An account at a provider that a principal has linked, and the credential that was left for it."""
+
+    owner: OwnerRef
+    linked_at: datetime
+    credential: Credential
+
+
+class Sealed(NamedTuple):
+    """The same as the store has it: only the vault can open it."""
+
+    owner: OwnerRef
+    linked_at: datetime
+    sealed: str
+
+
+class SealedAccounts(Protocol):
+    """What the vault needs of a store; a principal is named by its subject."""
+
+    async def accounts_of(self, subject: str) -> Sequence[Sealed]:
+        """List a principal's accounts."""
+        ...
+
+    async def put_account(self, subject: str, owner: OwnerRef, sealed: str, at: datetime) -> None:
+        """Keep an account, in the place of the one of that provider before."""
+        ...
+
+    async def remove_account(self, subject: str, provider: str) -> bool:
+        """Forget an account; False where there is none."""
+        ...
+
+    async def reseal_accounts(self, seal: Callable[[str], str]) -> int:
+        """Put another seal on every account, all or none, and count them."""
+        ...
+
+
+class Vault(Protocol):
+    """Where principals leave their credentials."""
+
+    async def linked(self, principal: Principal) -> list[Account]:
+        """Give a principal's accounts, of each provider at most one."""
+        ...
+
+    async def link(self, principal: Principal, owner: OwnerRef, credential: Credential) -> Account:
+        """Keep a credential, whose owner is known, in the place of the one of that provider before."""
+        ...
+
+    async def unlink(self, principal: Principal, provider: str) -> bool:
+        """Forget a credential; False where there is none."""
         ...
 
 

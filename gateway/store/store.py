@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from gateway.model.change import PlainChangeSet
 from gateway.model.ids import OwnerRef
-from gateway.model.ports import Grant, Owned, Record
+from gateway.model.ports import Grant, Owned, Record, Sealed
+from gateway.store.accounts import Accounts
 from gateway.store.details import codec_of
 from gateway.store.engine import Database, StoreError, run
 from gateway.store.grants import Grants, ListedGrant
@@ -43,6 +44,7 @@ class Store(Reads):
         self._database = database
         self._notices = Notices(database)
         self._grants = Grants(codec, database)
+        self._accounts = Accounts(codec, database)
 
     @classmethod
     async def open(cls, url: str, types: Iterable[type[Any]] = ()) -> Self:
@@ -185,6 +187,22 @@ class Store(Reads):
     async def revoke_grant(self, provider: str, label: str) -> bool:
         """End a credential at once; False where none of that label is in force."""
         return await self._grants.revoke(provider, label)
+
+    async def accounts_of(self, subject: str) -> list[Sealed]:
+        """List the accounts that a principal linked."""
+        return await self._accounts.of(subject)
+
+    async def put_account(self, subject: str, owner: OwnerRef, sealed: str, at: datetime) -> None:
+        """Keep an account that a principal links, in the place of the one of that provider before."""
+        await self._accounts.put(subject, owner, sealed, at)
+
+    async def remove_account(self, subject: str, provider: str) -> bool:
+        """Forget an account; False where there is none."""
+        return await self._accounts.remove(subject, provider)
+
+    async def reseal_accounts(self, seal: Callable[[str], str]) -> int:
+        """Put another seal on every account, all or none, and count them."""
+        return await self._accounts.reseal(seal)
 
 
 __all__ = ["Store", "StoreError"]

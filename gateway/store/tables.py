@@ -157,6 +157,17 @@ GRANTS = Table(
     Index("grants_by_expiry", "provider", "expires_at"),
 )
 
+# What principals left in the vault: `sealed` is for its keys alone.
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("subject", TEXT, primary_key=True),
+    Column("provider", TEXT, primary_key=True),
+    Column("owner_key", TEXT, nullable=False),
+    Column("sealed", BODY, nullable=False),
+    Column("linked_at", BigInteger, nullable=False),
+)
+
 CHANGES = Table(
     "changes",
     METADATA,

@@ -13,7 +13,7 @@ from gateway.model.errors import Unsupported
 from gateway.model.ids import ITEM, DefinitionRef, ItemRef, encode_id
 from gateway.registry import PROVIDERS
 from gateway.settings import ProviderSettings
-from tests.gateways import header, local, running, seed, settings
+from tests.gateways import caller, header, local, running, seed, settings
 
 KEY = "guildwars2"
 
@@ -38,7 +38,7 @@ class Sessions:
 
 
 async def test_a_provider_that_is_not_served_is_unsupported() -> None:
-    context = Context({}, {})
+    context = Context({}, caller())
     with pytest.raises(Unsupported) as refused:
         await context.load("definitions_by_key", DefinitionRef("elsewhere", "x"))
     assert refused.value.provider == "elsewhere"
@@ -48,7 +48,7 @@ async def test_a_provider_that_is_not_served_is_unsupported() -> None:
 async def test_a_request_has_one_session_for_each_provider_and_its_own_credential() -> None:
     backend = Sessions()
     mine = Credential(KEY, {"key": "mine"})
-    context = Context({KEY: cast("Any", backend)}, {KEY: mine})
+    context = Context({KEY: cast("Any", backend)}, caller(mine))
     await asyncio.gather(
         context.load("definitions_by_key", DefinitionRef(KEY, "a")),
         context.load("definitions_by_key", DefinitionRef(KEY, "b")),
@@ -61,7 +61,7 @@ async def test_a_request_has_one_session_for_each_provider_and_its_own_credentia
 async def test_two_requests_share_nothing() -> None:
     backend = Sessions()
     for secret in ("one", "two"):
-        context = Context({KEY: cast("Any", backend)}, {KEY: Credential(KEY, {"key": secret})})
+        context = Context({KEY: cast("Any", backend)}, caller(Credential(KEY, {"key": secret})))
         await context.load("definitions_by_key", DefinitionRef(KEY, "a"))
         await context.aclose()
     assert [credential.part("key") for credential in backend.opened] == ["one", "two"]
@@ -69,7 +69,7 @@ async def test_two_requests_share_nothing() -> None:
 
 async def test_after_a_write_everything_is_read_anew() -> None:
     backend = Sessions()
-    context = Context({KEY: cast("Any", backend)}, {})
+    context = Context({KEY: cast("Any", backend)}, caller())
     await context.load("definitions_by_key", DefinitionRef(KEY, "a"))
     await context.loaders.forget(KEY)
     await context.load("definitions_by_key", DefinitionRef(KEY, "a"))

@@ -57,6 +57,7 @@ from gateway.model.relations import Asked, bare
 from gateway.providers.guildwars2 import rules
 from gateway.providers.guildwars2.manifest import MANIFEST
 from tests.execution.graph import class_of, fields_of, graph_of, is_abstract, is_leaf, is_list, is_non_null
+from tests.gateways import caller
 
 PROVIDERS = ("guildwars2", "roblox")
 """The providers that are served; the graph knows others too."""
@@ -560,7 +561,7 @@ async def asking(schema: Schema, plan: Plan) -> AsyncGenerator[tuple[Context, Lo
     for provider in PROVIDERS:
         backend: Any = FakeBackend(world, provider, log)
         backends[provider] = Guarded(backend, cast("Any", rules)) if plan.guarded else backend
-    context = Context(backends, {})
+    context = Context(backends, caller())
     try:
         yield context, log
     finally:

@@ -20,6 +20,7 @@ from gateway.model.paging import Part, Position
 from gateway.providers.guildwars2.types import GuildWars2Bag, GuildWars2Item, GuildWars2ItemDefinition
 from tests.execution.both import by_library, compiled
 from tests.execution.graph import REAL
+from tests.gateways import caller
 
 SLOW = 0.05
 
@@ -118,7 +119,7 @@ async def timed(execute: Any, slow: Mapping[tuple[str, str], float], text: str) 
     """Run an operation, and give what began and ended in the meantime, in order."""
     events: list[Event] = []
     backends = {provider: TimedBackend(provider, slow, events) for provider in ("guildwars2", "roblox")}
-    context = Context(cast("Any", backends), {})
+    context = Context(cast("Any", backends), caller())
     result = await execute(REAL, text, {}, None, context)
     await context.aclose()
     assert not result.errors

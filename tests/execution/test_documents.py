@@ -14,6 +14,7 @@ from gateway.execution.documents import Documents, Invalid, NoOperation
 from gateway.execution.guard import Limits
 from gateway.model.ports import Backend
 from gateway.settings import Settings
+from tests.gateways import caller
 from tests.http.doors import PROVIDER, Told, known
 
 SCHEMA = schema(Settings.model_construct())
@@ -23,7 +24,7 @@ new_documents = partial(Documents, SCHEMA)
 
 
 def context() -> Context:
-    return Context(cast("dict[str, Backend]", {PROVIDER.key: Told(owners_by_key=known)}), {})
+    return Context(cast("dict[str, Backend]", {PROVIDER.key: Told(owners_by_key=known)}), caller())
 
 
 async def answered(documents: Documents, text: str, **variables: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.api.context import Context
 from gateway.registry import PROVIDERS
-from tests.gateways import running, seed, settings
+from tests.gateways import caller, running, seed, settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "execution.md").read_text()
 PROVIDER = PROVIDERS["guildwars2"]
@@ -23,7 +23,7 @@ async def test_the_page_shows_the_code_generated_for_its_query(tmp_path: Path) -
     async with running(settings(f"sqlite:///{tmp_path}/gateway.db")) as asked:
         await seed(asked.gateway, PROVIDER)
         operation = asked.gateway.documents.get(block("graphql"))
-        context = Context(asked.gateway.backends, {})
+        context = Context(asked.gateway.backends, caller())
         result = await operation.execute({}, context)
         await context.aclose()
     assert result.errors is None

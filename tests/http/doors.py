@@ -160,7 +160,7 @@ class Door:
             documents,
             persisted(server, documents),
             server,
-            partial(Context, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend})),
+            partial(Context.opened, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend}), None),
         )
         page = Page(MANIFESTS, {}) if server.graphiql else None
         entrance = Entrance(

@@ -15,6 +15,7 @@ from gateway.http.body import Refused
 from gateway.http.callers import Credentials
 from gateway.http.callers import Door as Entrance
 from gateway.model.credentials import Credential
+from gateway.model.principal import EVERYONE
 from gateway.registry import PROVIDERS, is_owner
 from gateway.settings import AccessSettings, ServerSettings
 from tests.gateways import header
@@ -156,7 +157,8 @@ def read(headers: dict[str, str] | list[tuple[bytes, bytes]], own: str | None = 
     manifests = [provider.manifest for provider in PROVIDERS.values()]
     mine = {} if own is None else {PROVIDER.key: Credential(PROVIDER.key, {PART: own})}
     given = headers if isinstance(headers, list) else Headers(headers).raw
-    return Credentials(manifests, mine).read(given)
+    brought, lent = Credentials(manifests, mine).read(given, EVERYONE)
+    return {**lent, **brought}
 
 
 def secret(found: Mapping[str, Credential]) -> str | None:
@@ -164,7 +166,7 @@ def secret(found: Mapping[str, Credential]) -> str | None:
 
 
 def test_without_one_of_the_callers_the_gateways_own_credential_is_used() -> None:
-    assert read({}) == {}
+    assert {**read({})} == {key: Credential(key) for key in PROVIDERS}
     assert secret(read({}, own="mine")) == "mine"
     assert secret(read({HEADER: ""}, own="mine")) == "mine"
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.api.context import Context
+from gateway.model.credentials import Caller
 from gateway.model.errors import GatewayError, NotFound
 from gateway.registry import PROVIDERS
 from tests.gateways import header
@@ -338,8 +339,8 @@ async def test_parts_of_two_credentials_are_never_mixed(monkeypatch: pytest.Monk
     door = Door(backend := Live())
     taken: list[Any] = []
 
-    def opened(found: Any) -> Context:
-        taken.append(found)
+    async def opened(found: Caller) -> Context:
+        taken.append({**found.lent, **found.brought})
         return Context({PROVIDER.key: cast("Any", backend)}, found)
 
     monkeypatch.setattr(door.operations, "_open", opened)

@@ -34,7 +34,7 @@ def write(folder: Path, *keys: Any) -> Path:
 
 
 def access(file: Path, **changes: Any) -> Access:
-    settings = JwtSettings(issuer=ISSUER, audience=AUDIENCE, jwks_file=file, **changes)
+    settings = JwtSettings(**{"issuer": ISSUER, "audience": AUDIENCE, "jwks_file": file, **changes})
     return Access(ServerSettings(), AccessSettings(jwt=settings), is_owner)
 
 
@@ -65,7 +65,9 @@ def refused(known: Access, token: str) -> bool:
 @pytest.mark.parametrize("audience", [AUDIENCE, [AUDIENCE, "others"]])
 def test_a_good_token_stands_for_its_claims(tmp_path: Path, audience: Any) -> None:
     found = access(write(tmp_path, KEY)).principal(signed(aud=audience))
-    assert found == Principal.of("ann", ["roblox/*"], ["roblox/1", "roblox/2"])
+    assert found == Principal.of("ann", ["roblox/*"], ["roblox/1", "roblox/2"], subject=found.subject)
+    assert found.subject is not None
+    assert found.may_link
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,42 @@ def test_other_kinds_of_keys_are_taken(tmp_path: Path, key: Any, algorithm: str)
 )
 def test_a_token_for_somebody_else_or_another_time_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert refused(access(write(tmp_path, KEY)), signed(**changes))
+
+
+def test_no_two_principals_have_one_subject(tmp_path: Path) -> None:
+    known = access(write(tmp_path, KEY))
+    other = access(write(tmp_path, KEY), issuer=f"{ISSUER}/other")
+    tokens = [signed(sub="ann"), signed(sub="bob"), signed(sub='ann"]'), signed(sub="key")]
+    subjects = [known.principal(token).subject for token in tokens]
+    subjects.append(other.principal(signed(iss=f"{ISSUER}/other", sub="ann")).subject)
+    assert len({*subjects}) == len(subjects)
+
+
+@pytest.mark.parametrize("changes", [{"drop": "sub"}, {"sub": ""}], ids=str)
+def test_a_token_without_a_subject_is_nobody_in_particular(tmp_path: Path, changes: dict[str, Any]) -> None:
+    found = access(write(tmp_path, KEY)).principal(signed(**changes))
+    assert found.subject is None
+    assert not found.may_link
+
+
+@pytest.mark.parametrize(
+    ("scope", "good_for"),
+    [
+        ("openid inventory:read", ["read"]),
+        (["inventory:write", "inventory:link"], ["write", "link"]),
+        ("read write", []),
+        (None, []),
+        ("openid api:*", []),
+    ],
+)
+def test_a_token_is_good_for_what_its_scopes_say(tmp_path: Path, scope: Any, good_for: list[str]) -> None:
+    found = access(write(tmp_path, KEY), scope_claim="scope").principal(signed(scope=scope))
+    assert found.scopes == {*good_for}
+    assert found.may_read("roblox", "1") == bool({"read", "write"} & {*good_for})
+    assert found.may_write("roblox", "1") == ("write" in good_for)
+    assert found.may_link == ("link" in good_for)
+    # A credential of its own is good for no more than the token.
+    assert found.with_own().may_write("roblox", "5") == ("write" in good_for)
 
 
 def test_a_token_without_claims_of_owners_may_do_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from gateway.model.credentials import Credential
 from gateway.model.definition import ItemDefinition
 from gateway.model.ids import ContainerRef, DefinitionRef
 from gateway.providers.guildwars2.upstream import Upstream
+from tests.gateways import caller
 from tests.providers.guildwars2.payloads import OWNER, sample
 from tests.providers.guildwars2.service import (
     HEADER,
@@ -184,7 +185,7 @@ async def test_a_call_that_nobody_waits_for_is_ended(service: Service) -> None:
 
     service.on("/v2/items", endless)
     async with fronted(service) as far:
-        context = Context(far.gateway.backends, {})
+        context = Context(far.gateway.backends, caller())
         asking = asyncio.ensure_future(context.load("definitions_by_key", DefinitionRef("guildwars2", "item:1")))
         await asyncio.sleep(0.01)
         asking.cancel()

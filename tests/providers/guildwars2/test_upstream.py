@@ -20,6 +20,7 @@ from gateway.model.ids import DefinitionRef
 from gateway.model.manifest import CallBudget
 from gateway.providers.guildwars2.manifest import MANIFEST
 from gateway.providers.guildwars2.upstream import SCHEMA_VERSION, judge
+from tests.gateways import caller
 from tests.providers.guildwars2.payloads import OWNER, raw, sample
 from tests.providers.guildwars2.service import (
     HEADER,
@@ -831,7 +832,7 @@ async def test_the_loaders_alone_batch_what_is_asked_for_in_one_turn(service: Se
     """Behaviour 12."""
     service.catalogue["items"] = {number: entry(number) for number in range(300)}
     async with fronted(service) as far:
-        context = Context(far.gateway.backends, {})
+        context = Context(far.gateway.backends, caller())
         try:
             refs = [DefinitionRef("guildwars2", f"item:{number % 201}") for number in range(500)]
             found = await asyncio.gather(*(context.load("definitions_by_key", ref) for ref in refs))

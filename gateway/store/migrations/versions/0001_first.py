@@ -115,6 +115,14 @@ def upgrade() -> None:
     op.create_index("grants_by_label", "grants", ["provider", "label"])
     op.create_index("grants_by_expiry", "grants", ["provider", "expires_at"])
     op.create_table(
+        "accounts",
+        sa.Column("subject", TEXT, primary_key=True),
+        sa.Column("provider", TEXT, primary_key=True),
+        sa.Column("owner_key", TEXT, nullable=False),
+        sa.Column("sealed", sa.String(), nullable=False),
+        sa.Column("linked_at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "changes",
         sa.Column("owner", TEXT, primary_key=True),
         sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -129,5 +137,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("changes", "grants", "fits", "definitions", "items", "containers", "facts", "owners", "locks"):
+    tables = "changes accounts grants fits definitions items containers facts owners locks"
+    for table in tables.split():
         op.drop_table(table)

@@ -1,0 +1,98 @@
+"""Vault: the credentials that callers leave here for the services, encrypted at rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import structlog
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from gateway.model.credentials import Credential
+from gateway.model.ids import OwnerRef
+from gateway.model.ports import Account, Clock, SealedAccounts
+from gateway.model.principal import Principal
+from gateway.settings import VaultSettings
+
+_log = structlog.get_logger("gateway.backends")
+
+
+class BadVault(Exception):
+    """The settings of the vault cannot be used; the message says why, and shows no key."""
+
+
+class Vault:
+    """Keeps the accounts that principals link: of each provider one, which a later one replaces.
+
+    With a credential is sealed whose it is and for which provider: one that was moved to another row of the store is
+    no good there. The keys are those of cryptography's Fernet; the first seals.
+    """
+
+    def __init__(self, store: SealedAccounts, keys: Sequence[str], clock: Clock) -> None:
+        """Raises BadVault."""
+        self._store = store
+        self._clock = clock
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError:
+            raise BadVault("vault.keys: a key is malformed; `gateway vault key` makes one.") from None
+
+    async def linked(self, principal: Principal) -> list[Account]:
+        """Give a principal's accounts; one statement of the store."""
+        if principal.subject is None:
+            return []
+        own = principal.with_own()
+        return [
+            Account(one.owner, one.linked_at, self._opened(principal.subject, one.owner.provider, one.sealed, own))
+            for one in await self._store.accounts_of(principal.subject)
+        ]
+
+    async def link(self, principal: Principal, owner: OwnerRef, credential: Credential) -> Account:
+        """Keep a credential, whose owner is known, until it is unlinked or replaced."""
+        subject = _subject(principal)
+        sealed = self._fernet.encrypt(orjson.dumps([subject, owner.provider, credential.reveal()])).decode()
+        at = self._clock()
+        await self._store.put_account(subject, owner, sealed, at)
+        return Account(owner, at, credential)
+
+    async def unlink(self, principal: Principal, provider: str) -> bool:
+        """Forget a credential; False where there is none."""
+        return await self._store.remove_account(_subject(principal), provider)
+
+    async def rotate(self) -> int:
+        """Seal every account with the first key, all or none, and count them; BadVault where one cannot be opened."""
+        return await self._store.reseal_accounts(self._rotated)
+
+    def _rotated(self, sealed: str) -> str:
+        try:
+            return self._fernet.rotate(sealed.encode()).decode()
+        except InvalidToken:
+            raise BadVault("An account was sealed with none of vault.keys; nothing was changed.") from None
+
+    def _opened(self, subject: str, provider: str, sealed: str, principal: Principal) -> Credential:
+        try:
+            found: list[Any] = orjson.loads(self._fernet.decrypt(sealed.encode()))
+        except InvalidToken:
+            found = []
+        if found[:2] != [subject, provider]:
+            _log.error("account_not_opened", provider=provider)
+            # Not as though none were linked: the gateway's own would then be used in its place.
+            return Credential(provider, is_stranger=True, principal=principal)
+        return Credential(provider, found[2], principal=principal)
+
+
+def vault(settings: VaultSettings, store: SealedAccounts, clock: Clock) -> Vault | None:
+    """Open the vault of the settings; None where they have no keys. Raises BadVault."""
+    return Vault(store, [key.get_secret_value() for key in settings.keys], clock) if settings.keys else None
+
+
+def new_key() -> str:
+    """Make a key."""
+    return Fernet.generate_key().decode()
+
+
+def _subject(principal: Principal) -> str:
+    if principal.subject is None:
+        raise ValueError("a principal that is nobody in particular has no accounts")
+    return principal.subject

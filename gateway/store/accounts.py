@@ -1,0 +1,83 @@
+"""Accounts: the credentials that principals had kept here, sealed; the store cannot read what it holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from gateway.model.ids import OwnerRef
+from gateway.model.ports import Sealed
+from gateway.model.positions import moment_of
+from gateway.store.details import Codec
+from gateway.store.engine import Database, run
+from gateway.store.rows import checked, stamp, storable
+from gateway.store.tables import ACCOUNTS, TEXT
+from gateway.store.writes import Writer
+
+_LOCK = OwnerRef("", "accounts")
+"""What is locked to change any, in the place of an owner."""
+
+
+class Accounts:
+    """The accounts that principals linked: one of each provider."""
+
+    def __init__(self, codec: Codec, database: Database) -> None:
+        self._codec = codec
+        self._database = database
+
+    async def of(self, subject: str) -> list[Sealed]:
+        """List a principal's accounts; one statement."""
+        if not storable(subject):
+            return []
+        rows = await self._database.rows(_OF, {"of_subject": subject})
+        return [Sealed(OwnerRef(provider, owner), moment_of(at), sealed) for provider, owner, sealed, at in rows]
+
+    async def put(self, subject: str, owner: OwnerRef, sealed: str, at: datetime) -> None:
+        """Keep an account, in the place of the one of that provider before."""
+        row = checked(
+            {
+                "subject": subject,
+                "provider": owner.provider,
+                "owner_key": owner.owner,
+                "sealed": sealed,
+                "linked_at": stamp(at, "linked_at"),
+            }
+        )
+        async with self._database.writing() as connection:
+            await Writer(self._codec, connection).lock(_LOCK)
+            await connection.execute(_REMOVE, {"of_subject": subject, "at_provider": owner.provider})
+            await connection.execute(insert(ACCOUNTS), row)
+
+    async def remove(self, subject: str, provider: str) -> bool:
+        """Forget an account; False where there is none."""
+        if not storable(subject):
+            return False
+        async with self._database.writing() as connection:
+            await Writer(self._codec, connection).lock(_LOCK)
+            return (await connection.execute(_REMOVE, {"of_subject": subject, "at_provider": provider})).rowcount > 0
+
+    async def reseal(self, seal: Callable[[str], str]) -> int:
+        """Put another seal on every account, all or none, and count them."""
+        async with self._database.writing() as connection:
+            await Writer(self._codec, connection).lock(_LOCK)
+            (rows,) = await partial(run, connection)([(_ALL, {})])
+            for subject, provider, sealed in rows:
+                values = {"of_subject": subject, "at_provider": provider, "resealed": seal(sealed)}
+                await connection.execute(_RESEAL, values)
+        return len(rows)
+
+
+_SUBJECT = ACCOUNTS.c.subject == bindparam("of_subject", type_=TEXT)
+_PROVIDER = ACCOUNTS.c.provider == bindparam("at_provider", type_=TEXT)
+
+_OF = (
+    select(ACCOUNTS.c.provider, ACCOUNTS.c.owner_key, ACCOUNTS.c.sealed, ACCOUNTS.c.linked_at)
+    .where(_SUBJECT)
+    .order_by(ACCOUNTS.c.provider)
+)
+_ALL = select(ACCOUNTS.c.subject, ACCOUNTS.c.provider, ACCOUNTS.c.sealed)
+_REMOVE = delete(ACCOUNTS).where(_SUBJECT, _PROVIDER)
+_RESEAL = update(ACCOUNTS).where(_SUBJECT, _PROVIDER).values(sealed=bindparam("resealed"))

@@ -40,6 +40,7 @@ from gateway.backends.vault import vault as open_vault
 from gateway.files import Line, Unreadable, documents
 from gateway.http.access import BadAccess, granted
 from gateway.http.callers import is_loopback
+from gateway.http.connections import bounded
 from gateway.http.graphiql import FROM_CDN
 from gateway.http.persisted import BadManifest
 from gateway.importing import Broken, Report, import_documents
@@ -293,6 +294,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, demo: bool) ->
         gateway,
         uvicorn.Config(
             gateway.app(),
+            http=bounded(settings.server.head_timeout, settings.server.max_header_bytes),
             log_config=None,
             access_log=False,
             # Its parts are opened here, where a store that cannot be opened is told as everywhere else.

@@ -80,6 +80,9 @@ class ServerSettings(Section):
     max_header_bytes: int = Field(
         default=32_768, ge=1_024, description="How large the headers of a request may be together, with its address."
     )
+    head_timeout: float = Field(
+        default=10.0, gt=0, description="Seconds within which the headers of a request must be whole."
+    )
     max_subscriptions: int = Field(
         default=1_000, ge=0, description="How many subscriptions may be live at a time, of all clients together."
     )

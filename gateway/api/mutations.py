@@ -47,7 +47,7 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
     except Refusal as error:
         error.part()
         provider = owner.provider if owner else error.provider
-        if provider is None:
+        if provider not in _PROVIDERS:
             raise
         if isinstance(error, Forbidden) and error.path is None:
             # Whose it is, is told by the first id, or by the owner that is named.
@@ -61,6 +61,10 @@ async def carry_out(context: Context, verb: Capability, given: Any, payload: typ
         # There is nothing to read of it: what the payload shows further down is what would be there.
         context.loaders.session(owner.provider).assume(done.shown)
     return made
+
+
+_PROVIDERS = frozenset(key.value for key in ProviderKey)
+"""Those whose errors the data can name; an id may hold the key of none."""
 
 
 def _shown(fault: Refusal, owner: OwnerRef) -> ChangeError:

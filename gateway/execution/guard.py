@@ -39,7 +39,7 @@ from graphql import (
 )
 
 from gateway.execution.compiler import DEFINITION
-from gateway.model.errors import LimitExceeded
+from gateway.model.errors import InvalidInput, LimitExceeded
 from gateway.model.paging import DEFAULT_PAGE, PAGE_CAP
 from gateway.model.relations import Relation
 
@@ -48,6 +48,9 @@ _MANY = 10**9
 
 _TYPICAL, _TYPICAL_SLOTS = 10, 20
 """How many entries a list is taken to have that says nothing of its size, and how many slots a container."""
+
+_MOST_DIGITS = 40
+"""How long a whole number may be; Python refuses to read one of thousands of digits."""
 
 _HEAVY = 10
 """How many comparisons of plain leaves take as long as one of fields that have arguments or selections. Measured."""
@@ -329,6 +332,8 @@ def _values(left: Iterable[ValueNode]) -> int:
             left += value.values
         elif isinstance(value, ObjectValueNode):
             left += [field.value for field in value.fields]
+        elif isinstance(value, IntValueNode) and len(value.value) > _MOST_DIGITS:
+            raise TooLong(value)
     return found
 
 
@@ -368,6 +373,14 @@ def _is_list(type_: Any) -> bool:
     return isinstance(get_nullable_type(type_), GraphQLList)
 
 
+class TooLong(Exception):
+    """A number has more digits than are ever read."""
+
+    def __init__(self, node: ValueNode) -> None:
+        super().__init__()
+        self.node = node
+
+
 class Circle(Exception):
     """A fragment spreads itself, in the end."""
 
@@ -396,6 +409,9 @@ def weigh(document: DocumentNode, schema: GraphQLSchema, limits: Limits) -> Weig
     except Circle:
         # This rule's time is linear, and its words are the ones that clients know.
         return Weighed(validate(schema, document, (NoFragmentCyclesRule,), max_errors=1)[0])
+    except TooLong as long:
+        refused = InvalidInput(f"A number has more than {_MOST_DIGITS} digits.")
+        return Weighed(GraphQLError(refused.message, long.node, original_error=refused))
     for name in _OF_DOCUMENTS:
         if getattr(analysis, name) > getattr(limits, name):
             return Weighed(_over(name, getattr(analysis, name), limits, None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from starlette.types import Receive, Scope
@@ -24,10 +24,46 @@ class Disconnected(Exception):
 
 def late(seconds: float) -> Refused:
     """Refuse a body that was not whole in time."""
-    return Refused(408, f"The body was not whole within {seconds:g} seconds.", {"Connection": "close"})
+    return Refused(408, f"The body was not whole within {seconds:g} seconds.")
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
+class Bodies:
+    """What is held of all the bodies that are not whole yet.
+
+    A small body always finds room: only what is more than that counts, and is refused with 503 where there is too much.
+    """
+
+    def __init__(self, most: int = 64 << 20) -> None:
+        self._most = most
+        self.held = 0
+
+    async def read(self, receive: Receive, limit: int) -> tuple[bytearray, bool]:
+        """Read a body whole, or until it is longer than `limit`, and say whether it is whole."""
+        # In one piece: many small ones take many times the room.
+        body = bytearray()
+        counted = 0
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Disconnected
+                body += message.get("body", b"")
+                is_whole = not message.get("more_body", False)
+                if is_whole or len(body) > limit:
+                    return body, is_whole
+                more = max(0, len(body) - _SMALL) - counted
+                if self.held + more > self._most:
+                    raise Refused(503, "The gateway is reading as much as it bears.", {"Retry-After": "1"})
+                self.held += more
+                counted += more
+        finally:
+            self.held -= counted
+
+
+_SMALL = 1 << 14
+
+
+async def read_body(scope: Scope, receive: Receive, bodies: Bodies, limit: int, seconds: float) -> bytearray:
     """Read a body of at most `limit` bytes: what announces or turns out to be more is refused with 413.
 
     One that is not whole within `seconds` is refused with 408.
@@ -38,28 +74,15 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
             raise refused
     try:
         with Limit(seconds):
-            return await _whole(receive, limit, refused)
+            body, _ = await bodies.read(receive, limit)
     except TimeoutError:
         raise late(seconds) from None
+    if len(body) > limit:
+        raise refused
+    return body
 
 
-async def _whole(receive: Receive, limit: int, refused: Refused) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        chunk = cast("bytes", message.get("body", b""))
-        size += len(chunk)
-        if size > limit:
-            raise refused
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-def parse_json(data: bytes | str, what: str = "The body") -> Any:
+def parse_json(data: bytearray | bytes | str, what: str = "The body") -> Any:
     """Read strict JSON: UTF-8, no NaN, no nesting beyond about a thousand levels; else 400, naming `what` it was."""
     try:
         return orjson.loads(data)

@@ -93,7 +93,7 @@ class GraphQLEndpoint:
         await self._operations.load.admit(scope.get("client"))
         if is_post:
             _check_content_type(headers)
-            body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.timeout)
+            body = await self._read(scope, receive)
             given = parse_json(body)
             if isinstance(given, list):
                 return await self._batch(cast("list[Any]", given), caller, receive, wanted)
@@ -115,6 +115,10 @@ class GraphQLEndpoint:
             return None
         working = self._operations.run(operation, asked, caller)
         return told(await _unless_gone(receive, working), wanted.media_type)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytearray:
+        settings = self._settings
+        return await read_body(scope, receive, self._operations.load.bodies, settings.max_body_bytes, settings.timeout)
 
     async def _told(self, result: ExecutionResult, send: Send, wanted: Accepted) -> Answer | None:
         """Answer at once, if need be as a stream of one event."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -11,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.backends.limiter import Limiter
-from gateway.http.body import Refused, late
+from gateway.http.body import Bodies, Disconnected, Refused, late
 from gateway.model.manifest import BudgetScope, CallBudget
 from gateway.settings import ServerSettings
 from gateway.telemetry import Figure
@@ -24,6 +23,7 @@ class Load:
     """What the gateway has taken on: the operations and requests of dialects under way, and who asks how often."""
 
     def __init__(self, settings: ServerSettings) -> None:
+        self.bodies = Bodies()
         self._most = settings.max_operations
         self._live = 0
         self.shed = 0
@@ -79,8 +79,8 @@ class Load:
         ]
 
 
-_FIRST = 1 << 17
-"""Bytes of a body that are read before there is anything to do for it."""
+_FIRST = 1 << 20
+"""Bytes of a body that are read before there is anything to do for it: as much as dialects take, unless told."""
 
 
 def bearing(app: ASGIApp, load: Load, seconds: float) -> ASGIApp:
@@ -93,9 +93,15 @@ def bearing(app: ASGIApp, load: Load, seconds: float) -> ASGIApp:
         try:
             await load.admit(scope.get("client"))
             until = asyncio.get_running_loop().time() + seconds
-            first = await _first(receive, seconds)
+            try:
+                async with asyncio.timeout_at(until):
+                    first, is_whole = await load.bodies.read(receive, _FIRST)
+            except TimeoutError:
+                raise late(seconds) from None
             with load.taken_on():
-                await app(scope, _rest(first, receive, until), send)
+                await app(scope, _given(first, is_whole, receive, until), send)
+        except Disconnected:
+            return
         except Refused as refused:
             body = {"message": refused.message}
             await JSONResponse(body, refused.status, refused.headers)(scope, receive, send)
@@ -103,36 +109,23 @@ def bearing(app: ASGIApp, load: Load, seconds: float) -> ASGIApp:
     return held
 
 
-async def _first(receive: Receive, seconds: float) -> deque[Message]:
-    """Take a body, or the first part of a large one."""
-    taken: deque[Message] = deque()
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while size <= _FIRST and (not taken or taken[-1].get("more_body", False)):
-                taken.append(await receive())
-                size += len(taken[-1].get("body", b""))
-    except TimeoutError:
-        raise late(seconds) from None
-    return taken
-
-
-def _rest(first: deque[Message], receive: Receive, until: float) -> Receive:
+def _given(first: bytearray, is_whole: bool, receive: Receive, until: float) -> Receive:
     """Give what was taken, and then what comes; who takes too long over a body is as good as gone."""
-    whole = not first[-1].get("more_body", False)
+    given = False
 
     async def receiving() -> Message:
-        nonlocal whole
-        if first:
-            return first.popleft()
-        if whole:
+        nonlocal given, is_whole
+        if not given:
+            given = True
+            return {"type": "http.request", "body": bytes(first), "more_body": not is_whole}
+        if is_whole:
             return await receive()
         try:
             async with asyncio.timeout_at(until):
                 message = await receive()
         except TimeoutError:
             return {"type": "http.disconnect"}
-        whole = not message.get("more_body", False)
+        is_whole = not message.get("more_body", False)
         return message
 
     return receiving

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.callers import Door, cors
 from gateway.http.graphiql import Page
@@ -42,6 +42,8 @@ def site(
         if _head(scope) > settings.max_header_bytes:
             await _refuse_head(settings.max_header_bytes)(scope, receive, send)
             return
+        if scope["type"] == "http" and scope["method"] not in _BODILESS:
+            receive, send = _ending(receive, send)
         # Past the router, which takes as long to find the graph as a small query takes in all.
         straight = scope["type"] == "http" and scope["path"] == PATH
         await (requests if straight else application)(scope, receive, send)
@@ -49,11 +51,33 @@ def site(
     return app
 
 
+_BODILESS = ("GET", "HEAD", "OPTIONS")
+
+
+def _ending(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """End the connection with an answer that did not wait for the whole body: the rest may never come."""
+    whole = False
+
+    async def received() -> Message:
+        nonlocal whole
+        message = await receive()
+        whole = whole or not message.get("more_body", False)
+        return message
+
+    async def sent(message: Message) -> None:
+        if not whole and message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    return received, sent
+
+
 def _head(scope: Scope) -> int:
     """Tell how large what comes before the body is: whoever reads it later would have to bear it."""
     if scope["type"] == "lifespan":
         return 0
-    size = len(scope["path"]) + len(scope["query_string"])
+    # As it was sent: what is escaped is three times as long.
+    size = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
     for name, value in scope["headers"]:
         size += len(name) + len(value)
     return size

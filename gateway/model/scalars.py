@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NewType
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 BigInt = NewType("BigInt", int)
@@ -17,13 +18,14 @@ _BOUND = 2**63
 
 
 def _parse_big_int(value: object) -> int:
+    # GraphQLErrors: of anything else graphql-core makes a fault of ours.
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError("BigInt is an integer, given as a string or a number.")
+        raise GraphQLError("BigInt is an integer, given as a string or a number.")
     if isinstance(value, str) and not _INTEGER.match(value):
-        raise ValueError("BigInt is an integer of at most 64 bits, in decimal digits.")
+        raise GraphQLError("BigInt is an integer of at most 64 bits, in decimal digits.")
     number = int(value)
     if not -_BOUND <= number < _BOUND:
-        raise ValueError("BigInt is an integer of at most 64 bits.")
+        raise GraphQLError("BigInt is an integer of at most 64 bits.")
     return number
 
 
@@ -43,6 +45,13 @@ def parse_time(text: str) -> datetime:
         raise ValueError("a time is out of range") from None
 
 
+def _parse_time(value: object) -> datetime:
+    try:
+        return parse_time(value if isinstance(value, str) else "")
+    except ValueError:
+        raise GraphQLError("DateTime is a point in time, as in RFC 3339, with its offset from UTC.") from None
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     BigInt: strawberry.scalar(
         name="BigInt",
@@ -55,7 +64,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="A point in time, RFC 3339, in UTC.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=render_time,
-        parse_value=parse_time,
+        parse_value=_parse_time,
     ),
 }
 

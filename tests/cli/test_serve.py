@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -354,3 +355,50 @@ def test_a_key_for_no_owners_there_are_is_refused() -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "names no owners" in done.stderr
+
+
+SHORT = {"GATEWAY_SERVER__HEAD_TIMEOUT": "0.5"}
+HEALTH = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@contextlib.contextmanager
+def connected(folder: Path, **variables: str) -> Generator[socket.socket]:
+    """Connect to a gateway whose store is in a folder."""
+    url = f"sqlite:///{folder}/gateway.db"
+    with serving(until="Serving", GATEWAY_STORE__URL=url, **variables) as up:
+        port = int(up.address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as end:
+            yield end
+        assert httpx.get(f"{up.address}/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a"])
+def test_one_who_does_not_end_the_head_of_a_request_is_cut(folder: Path, said: bytes) -> None:
+    with connected(folder, **SHORT) as end:
+        end.sendall(said)
+        assert end.recv(100) == b""
+
+
+def test_a_connection_that_is_used_again_is_held_to_the_same(folder: Path) -> None:
+    with connected(folder, **SHORT) as end:
+        for _ in range(3):
+            end.sendall(HEALTH)
+            found = b""
+            while not found.endswith(b"}"):
+                found += end.recv(10_000)
+            assert found.startswith(b"HTTP/1.1 200")
+            time.sleep(0.3)
+        end.sendall(HEALTH[:30])
+        assert end.recv(100) == b""
+
+
+def test_a_head_without_end_is_not_read_for_ever(folder: Path) -> None:
+    with connected(folder) as end:
+        end.sendall(HEALTH[:-2])
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 1_000:
+                end.sendall(b"X: " + b"y" * 1_000 + b"\r\n")
+                time.sleep(0.001)
+                sent += 1
+        assert 30 < sent < 1_000

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.http import shedding
+from gateway.http.body import Bodies
 from gateway.registry import PROVIDERS
 from gateway.settings import ServerSettings
 from tests.gateways import running, settings
@@ -149,3 +150,89 @@ async def test_one_who_never_sends_the_whole_body_takes_nobodys_room() -> None:
             assert (await up.client.get("/health/ready")).status_code == 200
             await asyncio.gather(*hanging)
             assert {message["status"] for message in sent if "status" in message} == {408}
+
+
+async def body_of(address: str, first: bytes, app: Any, sent: list[Any]) -> None:
+    """Begin a request whose body breaks off after its first part, and never ends."""
+    parts = [{"type": "http.request", "body": first, "more_body": True}]
+
+    async def receive() -> Any:
+        return parts.pop() if parts else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+    scope = {"type": "http", "method": "POST", "path": address, "raw_path": address.encode(), "root_path": ""}
+    scope |= {"query_string": b"", "headers": headers, "client": ("127.0.0.1", 5), "http_version": "1.1"}
+    await app(scope, receive, send)
+
+
+@pytest.mark.parametrize("size", [10, 140_000, 900_000])
+@pytest.mark.parametrize("path", ["/rest/community/v1/user/auth/refresh-session", "/rest/secondlife/seed/none"])
+async def test_a_body_that_stops_anywhere_takes_nobodys_room(path: str, size: int) -> None:
+    found = ServerSettings(max_operations=2, timeout=0.3, rest_rate_limit=False)
+    async with running(settings("sqlite://", server=found)) as up:
+        sent: list[Any] = []
+        app = up.gateway.app()
+        hanging = [asyncio.ensure_future(body_of(path, b" " * size, app, sent)) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        assert (await up.ask("{ __typename }")).status == 200
+        # Past the shedding, to where it is not known.
+        assert (await up.client.get("/rest/guildwars2/v2")).status_code == 404
+        await asyncio.gather(*hanging)
+        assert {message["status"] for message in sent if "status" in message} <= {408, 413}
+        assert up.gateway.operations.load.bodies.held == 0
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/rest/community/v1/user/auth/refresh-session"])
+async def test_more_of_bodies_than_is_borne_is_refused_and_small_ones_are_served(path: str) -> None:
+    found = ServerSettings(timeout=0.3, rest_rate_limit=False)
+    async with running(settings("sqlite://", server=found)) as up:
+        sent: list[Any] = []
+        bodies = up.gateway.operations.load.bodies = Bodies(250_000)
+        app = up.gateway.app()
+        hanging = [asyncio.ensure_future(body_of(path, b" " * 100_000, app, sent)) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        assert bodies.held <= 250_000
+        assert [message["status"] for message in sent if "status" in message] == [503, 503]
+        assert (await up.ask("{ __typename }")).status == 200
+        await asyncio.gather(*hanging)
+        assert bodies.held == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/graphql", 405),
+        ("POST", "/graphql", 415),
+        ("POST", "/nowhere", 404),
+        ("POST", "/rest/guildwars2/v2", 408),
+    ],
+)
+async def test_an_answer_before_the_body_is_whole_ends_the_connection(method: str, path: str, status: int) -> None:
+    found = ServerSettings(timeout=0.1, rest_rate_limit=False)
+    async with running(settings("sqlite://", server=found)) as up:
+        parts = [{"type": "http.request", "body": b" ", "more_body": True}]
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return parts.pop() if parts else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "root_path": ""}
+        scope |= {"query_string": b"", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 5)}
+        await up.gateway.app()({**scope, "http_version": "1.1"}, receive, send)
+        assert sent[0]["status"] == status
+        assert (b"connection", b"close") in sent[0]["headers"]
+        # One that was read to its end leaves the connection as it was.
+        for good in (await up.client.post("/graphql", json=TYPENAME), await up.client.get("/nowhere")):
+            assert "connection" not in good.headers
+
+
+async def test_an_address_counts_as_it_was_sent() -> None:
+    async with running(settings("sqlite://", server=ServerSettings(rest_rate_limit=False))) as up:
+        assert (await up.client.get("/rest/guildwars2/v2/items/" + "%41" * 11_000)).status_code == 431
+        assert (await up.client.get("/rest/guildwars2/v2/items/" + "%41" * 9_000)).status_code == 404

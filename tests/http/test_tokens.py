@@ -34,7 +34,8 @@ def write(folder: Path, *keys: Any) -> Path:
 
 
 def access(file: Path, **changes: Any) -> Access:
-    settings = JwtSettings(**{"issuer": ISSUER, "audience": AUDIENCE, "jwks_file": file, **changes})
+    given = {"issuer": ISSUER, "audience": AUDIENCE, "jwks_file": file, **changes}
+    settings = JwtSettings.model_validate(given)
     return Access(ServerSettings(), AccessSettings(jwt=settings), is_owner)
 
 

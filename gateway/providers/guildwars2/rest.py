@@ -337,8 +337,12 @@ async def _admit(call: Call, scopes: Sequence[str]) -> None:
             raise Refused(403, "this subtoken is not for this endpoint")
 
 
+_LONGEST_PATH = 1_000
+
+
 def _name(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+    # It takes time by the square of the marks that follow each other, and no address of the service is longer.
+    return unicodedata.normalize("NFC", text) if len(text) <= _LONGEST_PATH else text
 
 
 def _version(request: Request) -> datetime:

@@ -722,7 +722,11 @@ class Dialect:
             raise invalid("The header `Destination` is missing.")
         found = given
         if "://" in given:
-            *_, capability, _, found = ["", "", *urlsplit(given).path.rstrip("/").split("/")]
+            try:
+                path = urlsplit(given).path
+            except ValueError:
+                raise CategoryNotFound(given) from None
+            *_, capability, _, found = ["", "", *path.rstrip("/").split("/")]
             mine = call.request.path_params["capability"]
             if f"/{capability}/category/{found}" not in given or not await self._is_alike(capability, mine):
                 found = ""

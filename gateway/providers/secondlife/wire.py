@@ -111,6 +111,7 @@ def read_key(value: object, name: str) -> str:
 
 _INT32 = 1 << 32
 # Four bytes in base64.
+_DIGITS = re.compile(r"-?[0-9]+")
 _BYTES = re.compile(r"[A-Za-z0-9+/]{6}==\Z")
 
 
@@ -125,7 +126,7 @@ def read_number(value: object, name: str, words: Mapping[str, int] = MappingProx
     if isinstance(value, str):
         text = value.strip()
         # Longer ones are not 32 bits, and may take long to read.
-        if len(text) > 11 or not text.removeprefix("-").isdecimal():
+        if len(text) > 11 or not _DIGITS.fullmatch(text):
             raise Misread(f"`{name}` is no number")
         value = int(text)
     if isinstance(value, float) and value.is_integer() and abs(value) < _INT32:
@@ -173,7 +174,7 @@ def read_time(value: object, name: str) -> datetime | None:
         return None
     if isinstance(value, datetime):
         return _in_utc(value, name)
-    if isinstance(value, str) and not value.strip().removeprefix("-").isdecimal():
+    if isinstance(value, str) and not _DIGITS.fullmatch(value.strip()):
         try:
             found = datetime.fromisoformat(value)
         except ValueError:

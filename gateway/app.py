@@ -29,7 +29,7 @@ from gateway.http.operations import Operations
 from gateway.http.persisted import persisted
 from gateway.http.shedding import bearing
 from gateway.http.site import site
-from gateway.model.credentials import Credential
+from gateway.model.credentials import MIXED, Credential
 from gateway.model.manifest import BackendKind
 from gateway.model.ports import Backend, Clock
 from gateway.providers.provider import Provider
@@ -109,12 +109,13 @@ class Gateway:
             limiter = Limiter(budget) if budget else None
             options = PROVIDERS[key].options(**self.settings.provider(key).options)
             dialect = PROVIDERS[key].routes(backend, limiter, self.clock, options)
-            routes.append(Mount(f"/rest/{key}", bearing(Router(dialect), self.operations.load, server.timeout)))
+            held = bearing(Router(dialect), self.operations.load, server.timeout, options.body_limit)
+            routes.append(Mount(f"/rest/{key}", held))
         return routes
 
     def figures(self) -> list[Figure]:
         """List what `/metrics` tells."""
-        own = [*self.documents.figures(), *self.operations.figures(), *self.operations.load.figures()]
+        own = [*self.documents.figures(), *self.operations.figures(), *self.operations.load.figures(), MIXED]
         return [*own, *(part for backend in self.backends.values() for part in backend.figures())]
 
     def app(self) -> ASGIApp:

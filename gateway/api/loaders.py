@@ -12,7 +12,7 @@ from gateway.api.keys import NodeKey, SearchKey, ViewerKey
 from gateway.api.search import search_items
 from gateway.model.account import LinkedAccount
 from gateway.model.container import Contents
-from gateway.model.credentials import Caller, Credential
+from gateway.model.credentials import Caller, Credential, check_partition
 from gateway.model.errors import GatewayError, InvalidInput, Unsupported
 from gateway.model.ids import (
     CONTAINER,
@@ -108,7 +108,10 @@ class Loaders:
     async def _through(self, name: str, provider: str, keys: Sequence[Any]) -> Mapping[Any, Any]:
         """Read keys through the session's method of that name; a provider that is not served fails only here."""
         session = self.session(provider)
-        return await getattr(session, name)(keys)
+        found: Mapping[Any, Any] = await getattr(session, name)(keys)
+        # The edge: what is answered was read with the credential of the one who asks, or it is not answered.
+        check_partition(session.credential.partition, self.credential(provider))
+        return found
 
     def session(self, provider: str) -> Session:
         """Give the request's session with a provider; Unsupported where the gateway has no such provider."""
@@ -223,7 +226,10 @@ async def _nodes_by_ids(loaders: Loaders, asked: Asked) -> Connection[Node]:
 
 
 async def _identity(loaders: Loaders, key: OwnerRef) -> str:
-    return await loaders.session(key.provider).identity(key.owner)
+    session = loaders.session(key.provider)
+    found = await session.identity(key.owner)
+    check_partition(session.credential.partition, loaders.credential(key.provider))
+    return found
 
 
 async def _places_by_item(loaders: Loaders, ref: PlaceRef) -> Places:

@@ -21,7 +21,7 @@ from cachetools import TTLCache
 from gateway.model.arguments import BothWaysArguments, ContainerArguments, DescendantArguments
 from gateway.model.change import ChangeSet, ContainerVersion, InventoryChange, change_cursor, change_place, no_changes
 from gateway.model.container import Container, Contents
-from gateway.model.credentials import Credential
+from gateway.model.credentials import Credential, check_partition
 from gateway.model.deadline import Limit, deadline
 from gateway.model.errors import FAULT, Failure, GatewayError, Internal, NotFound
 from gateway.model.ids import CONTAINER, ITEM, ContainerRef, OwnerRef, encode_id
@@ -67,7 +67,8 @@ class Snapshot:
 class _Followed:
     """One inventory as one credential sees it: its last snapshot, and the changes found since it was first read."""
 
-    def __init__(self) -> None:
+    def __init__(self, credential: Credential) -> None:
+        self.partition = credential.partition
         # Tells the cursors of this process from those of others, which know nothing of its numbers.
         self.epoch = secrets.token_hex(4)
         self.sequence = 0
@@ -108,7 +109,8 @@ class Compared:
         """Tell what changes in an inventory, as the credential sees it."""
         place = None if since is None else change_place(since, owner)
         at = (credential.partition, owner)
-        followed = self._followed.get(at) or self._left.pop(at, None) or _Followed()
+        followed = self._followed.get(at) or self._left.pop(at, None) or _Followed(credential)
+        check_partition(followed.partition, credential)
         self._followed[at] = followed
         followed.followers += 1
         try:

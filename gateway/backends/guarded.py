@@ -179,6 +179,11 @@ class GuardedSession:
         # What an owner's inventory is laid over is no more than a part of it.
         self._shared = {backend.rules.shared_by(owner) for owner in principal.named(key)}
 
+    @property
+    def credential(self) -> Credential:
+        """The caller's credential, as what answers has it."""
+        return self._inner.credential
+
     def _may_read(self, owner: str) -> bool:
         return self._principal.may_read(self._backend.manifest.key, owner) or owner in self._shared
 

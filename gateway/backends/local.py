@@ -200,6 +200,11 @@ class LocalSession:
         self._supposed: dict[ContainerRef, Container] = {}
         self._supposed_items: dict[ItemRef, Item] = {}
 
+    @property
+    def credential(self) -> Credential:
+        """The caller's credential."""
+        return self._credential
+
     async def aclose(self) -> None:
         """Cancel the reads still under way, and let go of what was read."""
         await self._grants.aclose()

@@ -79,14 +79,11 @@ class Load:
         ]
 
 
-_FIRST = 1 << 20
-"""Bytes of a body that are read before there is anything to do for it: as much as dialects take, unless told."""
-
-
-def bearing(app: ASGIApp, load: Load, seconds: float) -> ASGIApp:
+def bearing(app: ASGIApp, load: Load, seconds: float, most: int) -> ASGIApp:
     """Hold the requests of a dialect to what the gateway bears; a body must be whole within so many seconds.
 
-    A request takes its room only when its body is there: those who never send theirs would keep it from others.
+    A request takes its room only when its body is there, or is longer than the `most` bytes that the dialect reads:
+    those who never send theirs would keep it from others.
     """
 
     async def held(scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +92,7 @@ def bearing(app: ASGIApp, load: Load, seconds: float) -> ASGIApp:
             until = asyncio.get_running_loop().time() + seconds
             try:
                 async with asyncio.timeout_at(until):
-                    first, is_whole = await load.bodies.read(receive, _FIRST)
+                    first, is_whole = await load.bodies.read(receive, most)
             except TimeoutError:
                 raise late(seconds) from None
             with load.taken_on():

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
+import structlog
+
+from gateway.model.errors import FAULT, Internal
 from gateway.model.principal import EVERYONE, Principal
+from gateway.telemetry import Figure
+
+V = TypeVar("V")
+
+_log = structlog.get_logger("gateway.model")
 
 ANONYMOUS, STRANGER = "anonymous", "stranger"
 """The partitions of those without a credential: who is trusted for it, and who is not."""
@@ -68,6 +76,49 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"<Credential {self.provider} {self.partition[:8]}>"
+
+
+class Mixed(Internal):
+    """What one credential was told was about to be told to another: a fault of ours, which ends the answer."""
+
+
+class Confidential(NamedTuple, Generic[V]):
+    """What one credential was told, and whose that is: it is shown to nobody else, wherever it was kept."""
+
+    partition: str
+    value: V
+
+    def shown_to(self, credential: Credential) -> V:
+        """Give it to the one whose it is; raises Mixed for anybody else."""
+        check_partition(self.partition, credential)
+        return self.value
+
+
+class _Mixing:
+    """How often something was about to be mixed, in this process."""
+
+    count = 0
+
+
+MIXING = _Mixing()
+
+MIXED = Figure(
+    name="gateway_partitions_mixed",
+    description="Answers that were stopped as they were another credential's: it should stay at 0.",
+    read=lambda: MIXING.count,
+    counts=True,
+)
+
+
+def check_partition(partition: str, reader: Credential) -> None:
+    """Raise Mixed, count it and log it, where what is of one partition is about to reach a reader of another.
+
+    No key of a cache is relied on for this: it is what finds out that one is wrong.
+    """
+    if partition != reader.partition:
+        MIXING.count += 1
+        _log.error("partitions_mixed", provider=reader.provider)
+        raise Mixed(FAULT, provider=reader.provider)
 
 
 class Caller(NamedTuple):

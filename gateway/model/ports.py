@@ -44,6 +44,11 @@ class Session(Protocol):
     Of an `Asked`, `ref` and `arguments` are as its method tells.
     """
 
+    @property
+    def credential(self) -> Credential:
+        """The caller's credential."""
+        ...
+
     async def identity(self, key: str) -> str:
         """Give the key of the owner that `key`, with `me` in it, means; Unauthenticated without a credential."""
         ...

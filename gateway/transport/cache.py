@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
+from gateway.model.credentials import Confidential, Credential
 from gateway.model.deadline import time_left
 from gateway.model.errors import GatewayError, UpstreamTimeout
 from gateway.telemetry import Figure
@@ -146,11 +147,16 @@ class Cache(Generic[K, V]):
                 used(key)
         return found
 
-    def keep(self, key: K, kept: Kept[V]) -> None:
-        """Keep what was read just now, in the place of what was read before, unless it may not or will not fit."""
+    def drop(self, key: K) -> bool:
+        """Forget what is kept of a key; False where nothing was."""
         old = self._entries.pop(key, None)
         if old is not None:
             self.size -= old.size
+        return old is not None
+
+    def keep(self, key: K, kept: Kept[V]) -> None:
+        """Keep what was read just now, in the place of what was read before, unless it may not or will not fit."""
+        self.drop(key)
         seconds = min(kept.seconds, self._longest)
         if seconds <= 0 or kept.size > self._most_size:
             return
@@ -159,6 +165,44 @@ class Cache(Generic[K, V]):
         while len(self._entries) > self._most_entries or self.size > self._most_size:
             _, oldest = self._entries.popitem(last=False)
             self.size -= oldest.size
+
+
+class Private(Generic[K, V]):
+    """What credentials were told, kept for each of them alone.
+
+    Each entry says whose it is, and that is held against whoever reads it, whatever it was found by.
+    """
+
+    def __init__(
+        self,
+        *,
+        entries: int,
+        size: int = 1 << 30,
+        seconds: float = DAY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """An entry is kept for `seconds`, unless it is told for how long."""
+        self.cache: Cache[tuple[str, K], Confidential[V]] = Cache(
+            entries=entries, size=size, longest=seconds, clock=clock
+        )
+
+    def _at(self, credential: Credential, key: K) -> tuple[str, K]:
+        return credential.partition, key
+
+    def get(self, credential: Credential, key: K) -> V | None:
+        """Give what is kept for a credential and still fresh; raises Mixed rather than what is another's."""
+        at = self._at(credential, key)
+        found = self.cache.fresh((at,))
+        return found[at].shown_to(credential) if found else None
+
+    def keep(self, credential: Credential, key: K, value: V, *, seconds: float = DAY, size: int = 0) -> V:
+        """Keep what a credential was told just now, and give it back."""
+        self.cache.keep(self._at(credential, key), Kept(Confidential(credential.partition, value), seconds, size))
+        return value
+
+    def drop(self, credential: Credential, key: K) -> bool:
+        """Forget what is kept; False where nothing was."""
+        return self.cache.drop(self._at(credential, key))
 
 
 class _Flight(Generic[K, V]):

@@ -27,6 +27,7 @@ class Sessions:
 
     def session(self, credential: Credential) -> Any:
         self.opened.append(credential)
+        self.credential = credential
         return self
 
     async def definitions_by_key(self, refs: Any) -> Any:

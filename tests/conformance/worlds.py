@@ -82,6 +82,8 @@ class World:
     other_owner: str
     """An owner that the samples do not hold; `other_documents`, in the provider's format, are its account."""
     other_documents: dict[str, object]
+    likeness: tuple[tuple[str, str], ...]
+    """What to replace in the samples to have another owner with holdings of their own; `{n}` is a digit."""
     malformed_owners: tuple[str, ...]
     unknown_container: str
     malformed_containers: tuple[str, ...]
@@ -112,6 +114,11 @@ class World:
 
 WORLDS = {
     "guildwars2": World(
+        likeness=(
+            ("Tester.1234", "Tester.{n}234"),
+            ("Second Hero", "Hero Numbêr {n}"),
+            ('"count": 250', '"count": 20{n}'),
+        ),
         owner="Tester.1234",
         unknown_owner="Nobody.9999",
         other_owner="Other.5678",
@@ -129,6 +136,7 @@ WORLDS = {
         text="blood",
     ),
     "community": World(
+        likeness=(("u_1", "u_1{n}"), ('"quantity":3', '"quantity":1{n}'), ('"quantity":2', '"quantity":2{n}')),
         owner="nova/u_1",
         me="nova/me",
         others=("nova", "nova/u_2"),
@@ -158,6 +166,11 @@ WORLDS = {
         ),
     ),
     "secondlife": World(
+        likeness=(
+            ("aaaaaaaa-0000-4000-8000-00000000000a", "aaaaaaaa-0000-4000-8000-0000000000a{n}"),
+            ("My Inventory", "Inventory {n}"),
+            ("Welcome", "Welcome, {n}"),
+        ),
         owner="aaaaaaaa-0000-4000-8000-00000000000a",
         others=("library",),
         unknown_owner="aaaaaaaa-0000-4000-8000-0000000000ff",
@@ -201,6 +214,11 @@ WORLDS = {
         ),
     ),
     "roblox": World(
+        likeness=(
+            ("users/42", "users/420{n}"),
+            ('"id": 42,', '"id": 420{n},'),
+            ('"instanceId": "5101"', '"instanceId": "511{n}1"'),
+        ),
         owner="42",
         others=("43",),
         unknown_owner="9",

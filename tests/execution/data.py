@@ -470,6 +470,7 @@ class FakeSession:
 
     def __init__(self, world: World, provider: str, log: Log) -> None:
         self.world, self.provider, self.log = world, provider, log
+        self.credential = Credential(provider)
 
     async def _turns(self, method: str, keys: Sequence[Any]) -> None:
         if self.world.plan.slow:
@@ -543,7 +544,9 @@ class FakeBackend:
 
     def session(self, credential: Credential) -> Any:
         """Open a session."""
-        return FakeSession(self.world, self.provider, self.log)
+        session = FakeSession(self.world, self.provider, self.log)
+        session.credential = credential
+        return session
 
     async def owners(self) -> list[OwnerRef]:
         """List owners."""

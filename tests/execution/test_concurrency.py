@@ -76,6 +76,7 @@ class TimedSession:
 
     def __init__(self, provider: str, slow: Mapping[tuple[str, str], float], events: list[Event]) -> None:
         self.provider, self.slow, self.events = provider, slow, events
+        self.credential = Credential(provider)
 
     async def identity(self, _key: str) -> str:
         await self._time("identity")
@@ -106,6 +107,7 @@ class TimedBackend:
         self.opened = TimedSession(provider, slow, events)
 
     def session(self, credential: Credential) -> TimedSession:
+        self.opened.credential = credential
         return self.opened
 
 

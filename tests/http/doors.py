@@ -59,7 +59,7 @@ class Told:
 
     def session(self, credential: Credential) -> Any:
         self.credentials.append(credential)
-        return _Session(self.reads)
+        return _Session(self.reads, credential)
 
     async def owners(self) -> list[OwnerRef]:
         return []
@@ -69,8 +69,9 @@ class Told:
 
 
 class _Session:
-    def __init__(self, reads: Mapping[str, Read]) -> None:
+    def __init__(self, reads: Mapping[str, Read], credential: Credential) -> None:
         self._reads = reads
+        self.credential = credential
 
     def __getattr__(self, name: str) -> Read:
         return self._reads.get(name, _nothing)

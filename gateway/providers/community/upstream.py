@@ -30,7 +30,7 @@ from gateway.model.arguments import (
     TotalArguments,
 )
 from gateway.model.container import Container, ContainerConnection, Contents
-from gateway.model.credentials import Credential
+from gateway.model.credentials import Confidential, Credential
 from gateway.model.definition import DefinitionConnection, ItemDefinition
 from gateway.model.errors import (
     Forbidden,
@@ -88,7 +88,7 @@ from gateway.providers.community.types import (
 )
 from gateway.providers.community.verbs import changed, check_avatar, entries_of, payload
 from gateway.telemetry import Figure
-from gateway.transport.cache import DAY, Cache, Kept, SharedReads
+from gateway.transport.cache import DAY, Cache, Kept, Private, SharedReads
 from gateway.transport.client import Client
 from gateway.transport.errors import decoded
 
@@ -206,10 +206,10 @@ class Upstream:
         self.client = client
         self.base_url = base_url.rstrip("/")
         self.account_cache = account_cache
-        self.documents: Cache[tuple[str, int, int, str], _Document] = Cache(
+        self.documents: Private[tuple[int, int, str], _Document] = Private(
             entries=_DOCUMENTS, size=_DOCUMENTS_SIZE, clock=clock
         )
-        self._tokens: SharedReads[Credential, str] = SharedReads(
+        self._tokens: SharedReads[Credential, Confidential[str]] = SharedReads(
             Cache(entries=_SESSIONS, size=_SESSIONS_SIZE, clock=clock),
             self._exchange,
             lambda credentials: [[credential] for credential in credentials],
@@ -217,7 +217,7 @@ class Upstream:
         self._numbers = count(1)
         # By a credential's partition, or an owner's key: that has a slash, and is so never taken for the other.
         self._written: MutableMapping[str, int] = TTLCache(maxsize=_WRITES, ttl=DAY, timer=clock)
-        self._named: MutableMapping[tuple[str, str], bool] = TTLCache(maxsize=_NAMES, ttl=DAY, timer=clock)
+        self._named: Private[str, bool] = Private(entries=_NAMES, clock=clock)
 
     def session(self, credential: Credential) -> UpstreamSession:
         """Open a session for a caller."""
@@ -230,7 +230,7 @@ class Upstream:
     def figures(self) -> list[Figure]:
         """List how the caches do."""
         key = self.manifest.key
-        return [*self._tokens.cache.figures("sessions", key), *self.documents.figures("accounts", key)]
+        return [*self._tokens.cache.figures("sessions", key), *self.documents.cache.figures("accounts", key)]
 
     def address(self, path: str) -> str:
         """Give the address of a path of the service."""
@@ -246,36 +246,38 @@ class Upstream:
         """Note a write: what was kept for the credential, and what anyone has of the owner, no longer holds."""
         self._written[partition] = self._written[owner] = next(self._numbers)
 
-    def is_named(self, partition: str, community: str) -> bool:
+    def is_named(self, credential: Credential, community: str) -> bool:
         """Say whether the service has told a credential that this is a community's own key."""
-        return (partition, community) in self._named
+        return self._named.get(credential, community) is not None
 
-    def named(self, partition: str, community: str) -> None:
+    def named(self, credential: Credential, community: str) -> None:
         """Note that the service has told so."""
-        self._named[partition, community] = True
+        self._named.keep(credential, community, True)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
     def token(self, credential: Credential) -> str | None:
         """Give the session token that is known for a credential: one that was got for it, or its own."""
-        kept: str | None = None
+        kept: Confidential[str] | None = None
         if credential.part("refresh") is not None:
             kept = self._tokens.cache.fresh((credential,)).get(credential)
-        return kept or credential.part("session")
+        return kept.shown_to(credential) if kept else credential.part("session")
 
     def drop(self, credential: Credential, token: str) -> None:
         """Forget a session token that was not accepted, unless there is another by now."""
-        if self._tokens.cache.peek((credential,)).get(credential) == token:
-            self._tokens.cache.keep(credential, Kept(token, 0.0, 0))
+        if self._tokens.cache.peek((credential,)).get(credential) == Confidential(credential.partition, token):
+            self._tokens.cache.drop(credential)
 
     async def renewed(self, credential: Credential) -> str:
         """Give a session token for the credential's refresh token; all who ask at once share one call for it."""
         found = (await self._tokens.load_many((credential,)))[credential]
         if isinstance(found, Exception):
             raise found
-        return found
+        return found.shown_to(credential)
 
-    async def _exchange(self, credentials: Sequence[Credential]) -> Mapping[Credential, Kept[str] | Exception]:
+    async def _exchange(
+        self, credentials: Sequence[Credential]
+    ) -> Mapping[Credential, Kept[Confidential[str]] | Exception]:
         (credential,) = credentials
         request = httpx.Request(
             "POST",
@@ -295,7 +297,7 @@ class Upstream:
         if mine and named and mine != named:
             # Else a write would be repeated in somebody else's name.
             raise Unauthenticated("The session token and the refresh token are two users'.")
-        return {credential: Kept(token, _SESSION_SECONDS, len(token))}
+        return {credential: Kept(Confidential(credential.partition, token), _SESSION_SECONDS, len(token))}
 
 
 def _session_token(document: object) -> str:
@@ -324,6 +326,11 @@ class UpstreamSession:
         self._seen: dict[DefinitionRef, CommunityItemDefinition] = {}
         # By community, a user whose slots, which are all users', have been read.
         self._looked_at: dict[str, str] = {}
+
+    @property
+    def credential(self) -> Credential:
+        """The caller's credential."""
+        return self._credential
 
     async def aclose(self) -> None:
         """Cancel the calls still under way, and let go of what was read."""
@@ -368,9 +375,9 @@ class UpstreamSession:
         if asked != _kit_of(community) and not await self._is_named(community):
             return None
         about = joined(community, user or _subject(upstream.token(self._credential)) or "")
-        at = (partition, *upstream.last_writes(partition, about), asked.path)
-        if upstream.account_cache and (kept := upstream.documents.fresh((at,))):
-            return kept[at]
+        at = (*upstream.last_writes(partition, about), asked.path)
+        if upstream.account_cache and (kept := upstream.documents.get(self._credential, at)) is not None:
+            return kept
 
         def send(token: str) -> Awaitable[httpx.Response]:
             return upstream.client.get(upstream.address(asked.path), headers=_bearer(token), partition=partition)
@@ -381,18 +388,17 @@ class UpstreamSession:
         if not response.is_success:
             raise unreadable(response)
         found = _Document(decoded(response))
-        upstream.documents.keep(at, Kept(found, upstream.account_cache, len(response.content)))
-        return found
+        size = len(response.content)
+        return upstream.documents.keep(self._credential, at, found, seconds=upstream.account_cache, size=size)
 
     async def _is_named(self, community: str) -> bool:
         """Say whether this is a community's own key: the service goes by its id as well, and nobody has two names."""
-        partition = self._credential.partition
-        if not self._upstream.is_named(partition, community):
+        if not self._upstream.is_named(self._credential, community):
             # Read apart from the one who asks, who is read by the same loader.
             kit = await self._documents.load(_kit_of(community))
             if kit is None or wire.parse_ckey(kit.value) not in (None, community):
                 return False
-            self._upstream.named(partition, community)
+            self._upstream.named(self._credential, community)
         return True
 
     async def _read(self, asked: _Address, make: Callable[[Any], T]) -> T | None:
@@ -404,7 +410,7 @@ class UpstreamSession:
         kit = await self._read(_kit_of(community), lambda value: wire.parse_kit(value, community))
         if kit is None or kit.key != community:
             return None
-        self._upstream.named(self._credential.partition, community)
+        self._upstream.named(self._credential, community)
         return kit
 
     async def _slots(self, community: str, user: str) -> list[wire.ReadSlot] | None:

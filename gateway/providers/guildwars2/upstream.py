@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
 import msgspec
-from cachetools import TTLCache
 
 from gateway.model.arguments import ContainerArguments, ContainerKind, ItemArguments, ItemFilter, ItemOrder
 from gateway.model.container import Container, ContainerConnection, Contents
@@ -52,7 +51,7 @@ from gateway.providers.guildwars2.keys import (
 from gateway.providers.guildwars2.manifest import MANIFEST
 from gateway.providers.guildwars2.types import CHARACTER, CharacterContents
 from gateway.telemetry import Figure
-from gateway.transport.cache import Cache, Kept, SharedReads, fresh_for
+from gateway.transport.cache import Cache, Kept, Private, SharedReads, fresh_for
 from gateway.transport.client import Client
 from gateway.transport.errors import CircuitOpen, judge_status, retry_after
 
@@ -180,13 +179,13 @@ class Upstream:
         self.base_url = base_url.rstrip("/")
         self.second_look = second_look
         self.account_cache = account_cache
-        self.documents: Cache[tuple[str, str, Any], _Document] = Cache(
+        self.documents: Private[tuple[str, Any], _Document] = Private(
             entries=_DOCUMENTS, size=_DOCUMENTS_SIZE, clock=clock
         )
         self.definitions: SharedReads[DefinitionRef, ItemDefinition | None] = SharedReads(
             Cache(entries=_DEFINITIONS, size=_DEFINITIONS_SIZE, clock=clock), self._read_batch, _batches
         )
-        self.identities: MutableMapping[str, str] = TTLCache(maxsize=10_000, ttl=_IDENTITY_SECONDS)
+        self.identities: Private[None, str] = Private(entries=10_000, seconds=_IDENTITY_SECONDS)
 
     def session(self, credential: Credential) -> UpstreamSession:
         """Open a session for a caller."""
@@ -199,7 +198,7 @@ class Upstream:
     def figures(self) -> list[Figure]:
         """List how the caches do."""
         key = self.manifest.key
-        return [*self.definitions.cache.figures("catalogue", key), *self.documents.figures("accounts", key)]
+        return [*self.definitions.cache.figures("catalogue", key), *self.documents.cache.figures("accounts", key)]
 
     # --- the catalogue: read without a credential, and the same for all -----------------------------------------------
 
@@ -297,6 +296,11 @@ class UpstreamSession:
         self._accepted = False
         self._rejected: Unauthenticated | None = None
 
+    @property
+    def credential(self) -> Credential:
+        """The caller's credential."""
+        return self._credential
+
     async def aclose(self) -> None:
         """Cancel the calls still under way, and let go of what was read."""
         await self._definitions.aclose()
@@ -312,10 +316,9 @@ class UpstreamSession:
 
     async def _fetch_document(self, document: tuple[str, Any]) -> _Document | None:
         if self._upstream.account_cache:
-            at = (self._credential.partition, *document)
-            kept = self._upstream.documents.fresh((at,))
-            if kept:
-                return kept[at]
+            kept = self._upstream.documents.get(self._credential, document)
+            if kept is not None:
+                return kept
         wait = self._upstream.second_look
         try:
             if self._rejected is None:
@@ -353,10 +356,9 @@ class UpstreamSession:
         content = response.content
         found = _Document(wire.decode(content, shape))
         # Kept for this credential alone, whatever the service allows: who runs the gateway has chosen the time.
-        self._upstream.documents.keep(
-            (self._credential.partition, path, shape), Kept(found, self._upstream.account_cache, len(content))
+        return self._upstream.documents.keep(
+            self._credential, (path, shape), found, seconds=self._upstream.account_cache, size=len(content)
         )
-        return found
 
     async def _document(self, path: str, shape: type[T]) -> T | None:
         found = await self._read(path, shape)
@@ -384,12 +386,12 @@ class UpstreamSession:
 
     async def _account(self) -> str:
         if self._mine is None and self._credential:
-            self._mine = self._upstream.identities.get(self._credential.partition)
+            self._mine = self._upstream.identities.get(self._credential, None)
         if self._mine is None:
             account = await self._document("/v2/account", wire.WireAccount)
             if account is None:
                 raise UpstreamInvalid("Guild Wars 2 does not know the account of this API key.")
-            self._mine = self._upstream.identities[self._credential.partition] = account.name
+            self._mine = self._upstream.identities.keep(self._credential, None, account.name)
         return self._mine
 
     async def _own(self, owner: str) -> bool:

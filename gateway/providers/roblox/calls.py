@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, MutableMapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import httpx
 import orjson
-from cachetools import TTLCache
 
 from gateway.model.credentials import Credential
 from gateway.model.errors import (
@@ -25,7 +24,7 @@ from gateway.model.errors import (
 from gateway.model.manifest import CallBudget
 from gateway.providers.roblox import wire
 from gateway.providers.roblox.manifest import COOKIE, KEY, TOKEN, TOKEN_BUDGET, WEB_BUDGET
-from gateway.transport.cache import DAY
+from gateway.transport.cache import Private
 from gateway.transport.client import Client
 from gateway.transport.errors import decoded, judge_status, retry_after
 
@@ -101,10 +100,10 @@ class Service:
     def __init__(self, client: Client, base_urls: Mapping[str, str]) -> None:
         self._client = client
         self._base_urls = {host: url.rstrip("/") for host, url in base_urls.items()}
-        self._cookies: MutableMapping[str, str] = TTLCache(_KEPT, DAY)
-        self._handshakes: MutableMapping[str, str] = TTLCache(_KEPT, DAY)
-        self._identities: MutableMapping[str, str] = TTLCache(_KEPT, DAY)
-        self._known: MutableMapping[tuple[str, str], bool] = TTLCache(_KEPT, _KNOWN_SECONDS)
+        self._cookies: Private[None, str] = Private(entries=_KEPT)
+        self._handshakes: Private[None, str] = Private(entries=_KEPT)
+        self._identities: Private[None, str] = Private(entries=_KEPT)
+        self._known: Private[str, bool] = Private(entries=_KEPT, seconds=_KNOWN_SECONDS)
 
     async def get(self, asked: Address, credential: Credential) -> httpx.Response:
         """Get a document; a refusal is an answer."""
@@ -122,7 +121,7 @@ class Service:
 
     def _headers(self, host: str, credential: Credential) -> tuple[dict[str, str], CallBudget | None]:
         if host != CLOUD:
-            cookie = self._cookies.get(credential.partition) or credential.part(COOKIE)
+            cookie = self._cookies.get(credential, None) or credential.part(COOKIE)
             return ({"Cookie": f"{_COOKIE_NAME}={cookie}"} if cookie else {}), WEB_BUDGET
         if (key := credential.part(KEY)) is not None:
             return {"x-api-key": key}, None
@@ -137,7 +136,7 @@ class Service:
             yield
         except Unauthenticated:
             for kept in (self._cookies, self._handshakes, self._identities):
-                kept.pop(credential.partition, None)
+                kept.drop(credential, None)
             raise
 
     def _keep_cookie(self, credential: Credential, response: httpx.Response) -> None:
@@ -148,17 +147,16 @@ class Service:
             name, _, rest = header.partition("=")
             value = rest.partition(";")[0].strip()
             if name.strip() == _COOKIE_NAME and value:
-                self._cookies[credential.partition] = value
+                self._cookies.keep(credential, None, value)
 
     async def write(self, method: str, asked: Address, credential: Credential) -> httpx.Response:
         """Have something done in the session of a cookie; where the handshake asks for a new token, once more."""
         if credential.part(COOKIE) is None:
             raise Unauthenticated("A session cookie of Roblox is needed.")
-        at = credential.partition
-        response = await self._send(method, asked, credential, self._handshakes.get(at))
+        response = await self._send(method, asked, credential, self._handshakes.get(credential, None))
         fresh = response.headers.get(_TOKEN_HEADER)
         if response.status_code == 403 and fresh:
-            self._handshakes[at] = fresh
+            self._handshakes.keep(credential, None, fresh)
             response = await self._send(method, asked, credential, fresh)
         return response
 
@@ -176,18 +174,16 @@ class Service:
 
     async def identity(self, credential: Credential) -> str:
         """Give the user whose credential it is; remembered by the credential."""
-        known = self._identities.get(credential.partition)
-        if known is None:
-            known = self._identities[credential.partition] = str(await self._identify(credential))
-        return known
+        known = self._identities.get(credential, None)
+        return known or self._identities.keep(credential, None, str(await self._identify(credential)))
 
     def is_known(self, credential: Credential, user: str) -> bool:
         """Say whether the credential was told lately that there is such a user."""
-        return (credential.partition, user) in self._known
+        return self._known.get(credential, user) is not None
 
     def note(self, credential: Credential, user: str) -> None:
         """Note that the credential was told so."""
-        self._known[credential.partition, user] = True
+        self._known.keep(credential, user, True)
 
     async def _identify(self, credential: Credential) -> int:
         if credential.part(COOKIE) is not None:

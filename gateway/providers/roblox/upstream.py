@@ -178,6 +178,11 @@ class UpstreamSession:
         self._seen: dict[str, OwnerRef] = {}
         self._told: dict[str, RobloxDefinition] = {}
 
+    @property
+    def credential(self) -> Credential:
+        """The caller's credential."""
+        return self._credential
+
     async def aclose(self) -> None:
         """Cancel the calls still under way."""
         for loader in (self._sold, self._lists, self._documents, self._mine):

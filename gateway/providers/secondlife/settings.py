@@ -25,3 +25,8 @@ class SecondLifeOptions(Options):
         description="Whether a link that is asked for alone is told with permissions and sale information, all of them "
         "none, for a client whose parser wants them.",
     )
+
+    @property
+    def body_limit(self) -> int:
+        """Bytes of the largest body that the dialect reads."""
+        return self.most_body_bytes

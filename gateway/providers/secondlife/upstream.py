@@ -7,13 +7,12 @@ import ipaddress
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import httpx
-from cachetools import TTLCache
 
 from gateway.files import Malformed
 from gateway.model import owner as owners
@@ -74,7 +73,7 @@ from gateway.providers.secondlife.types import Branch, Orphans, SecondLifeAgent,
 from gateway.providers.secondlife.verbs import Done, changed, parts_of
 from gateway.providers.secondlife.wire import Document, Misread, Wanted
 from gateway.telemetry import Figure
-from gateway.transport.cache import DAY
+from gateway.transport.cache import Private
 from gateway.transport.client import Client
 from gateway.transport.errors import judge_status, retry_after
 
@@ -129,10 +128,10 @@ class Upstream:
         del account_cache
         self.client = client
         self.base_url = base_url.rstrip("/")
-        # By a credential's partition and part.
-        self.identities: MutableMapping[tuple[str, str], str] = TTLCache(maxsize=_IDENTITIES, ttl=DAY, timer=clock)
-        self.addresses: MutableMapping[str, Mapping[str, str]] = TTLCache(
-            maxsize=_ADDRESSES, ttl=_ADDRESS_SECONDS, timer=clock
+        # By the part of the credential.
+        self.identities: Private[str, str] = Private(entries=_IDENTITIES, clock=clock)
+        self.addresses: Private[None, Mapping[str, str]] = Private(
+            entries=_ADDRESSES, seconds=_ADDRESS_SECONDS, clock=clock
         )
 
     def session(self, credential: Credential) -> UpstreamSession:
@@ -212,6 +211,11 @@ class UpstreamSession:
         self._expanded: dict[ContainerRef, Branch] = {}
         self._seen: dict[ItemRef, Thing] = {}
 
+    @property
+    def credential(self) -> Credential:
+        """The caller's credential."""
+        return self._credential
+
     async def aclose(self) -> None:
         """Cancel the calls still under way."""
         for loader in (self._trees, self._folders, self._branches, self._things):
@@ -233,7 +237,7 @@ class UpstreamSession:
 
     async def _got(self) -> Mapping[str, str]:
         """Give the capabilities that the seed capability leads to."""
-        kept = self._upstream.addresses.get(self._credential.partition)
+        kept = self._upstream.addresses.get(self._credential, None)
         if kept is None:
             seed = self._upstream.address(cast("str", self._credential.part(SEED_PART)))
             request = httpx.Request(
@@ -251,8 +255,8 @@ class UpstreamSession:
             if answer.status != 200:
                 raise Unauthenticated("The seed capability is not accepted.")
             found = {part: answer.document.get(name) for part, name in _NAMES.items()}
-            kept = {part: str(url) for part, url in found.items() if isinstance(url, str)}
-            self._upstream.addresses[self._credential.partition] = kept
+            told = {part: str(url) for part, url in found.items() if isinstance(url, str)}
+            kept = self._upstream.addresses.keep(self._credential, None, told)
         return kept
 
     async def _sent(self, request: httpx.Request) -> _Answer:
@@ -279,14 +283,11 @@ class UpstreamSession:
         """
         if answer.status != 404 or {"category_id", "item_id"} & answer.document.keys():
             return False
-        self._upstream.identities.pop((self._credential.partition, part), None)
+        self._upstream.identities.drop(self._credential, part)
         try:
             await self._identity(part)
         except Unauthenticated:
-            if (
-                self._credential.part(part) is not None
-                or self._upstream.addresses.pop(self._credential.partition, None) is None
-            ):
+            if self._credential.part(part) is not None or not self._upstream.addresses.drop(self._credential, None):
                 raise
             await self._identity(part)
             return True
@@ -294,14 +295,14 @@ class UpstreamSession:
 
     async def _identity(self, part: str) -> str:
         """Give the owner's key of a capability: asked once, then known by the credential's hash."""
-        at = (self._credential.partition, part)
-        known = self._upstream.identities.get(at)
+        known = self._upstream.identities.get(self._credential, part)
         if known is None:
             answer = await self._get(part, _ROOT_PATH)
             if answer.status != 200:
                 raise Unauthenticated(f"The {_title(part)} of Second Life is not accepted.")
             agent = _reading(lambda: wire.read_key(answer.document.get("agent_id"), "agent_id"))
-            known = self._upstream.identities[at] = LIBRARY if part == LIBRARY_PART else owner_of(agent)
+            mine = LIBRARY if part == LIBRARY_PART else owner_of(agent)
+            known = self._upstream.identities.keep(self._credential, part, mine)
         return known
 
     def _has(self, part: str) -> bool:

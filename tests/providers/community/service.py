@@ -334,5 +334,5 @@ async def fronted(
         if is_named:
             parts = {"session": SESSION, **caller}
             credential = Credential(MANIFEST.key, {part: token for part, token in parts.items() if token is not None})
-            backend.named(credential.partition, CKEY)
+            backend.named(credential, CKEY)
         yield Far(asked.gateway, asked.client, headers(**caller), asked.calls, asked.statements)

@@ -12,9 +12,25 @@ from pathlib import Path
 
 import pytest
 
+from tests import leaks
+from tests.leaks import NOTED
+
 _MEMORY = Path("/dev/shm")
 _ROOM = 4 << 30
 """Bytes: many times what all tests leave, and more than the file systems in memory that containers are given."""
+
+
+leaks.set_up()
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves() -> Generator[None]:
+    """Fail a test in which a secret that it used, or the gateway made meanwhile, has come out."""
+    NOTED.clear()
+    yield
+    found = [*NOTED.leaks()]
+    NOTED.clear()
+    assert not found, "\n".join(found)
 
 
 def pytest_configure() -> None:

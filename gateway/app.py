@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncGenerator, Mapping
@@ -29,7 +30,7 @@ from gateway.http.operations import Operations
 from gateway.http.persisted import persisted
 from gateway.http.shedding import bearing
 from gateway.http.site import site
-from gateway.model.credentials import MIXED, Credential
+from gateway.model.credentials import MIXED
 from gateway.model.manifest import BackendKind
 from gateway.model.ports import Backend, Clock
 from gateway.providers.provider import Provider
@@ -38,6 +39,7 @@ from gateway.settings import ProviderSettings, Settings
 from gateway.store.store import Store
 from gateway.telemetry import Figure
 from gateway.transport.client import Client
+from gateway.transport.fetch import fetch
 from gateway.transport.pool import Pool
 
 
@@ -65,8 +67,10 @@ class Gateway:
         known = persisted(settings.server, self.documents)
         self.vault = vault(settings.vault, self.store, clock)
         context = partial(Context.opened, self.backends, self.vault)
-        self.operations = Operations(self.documents, known, settings.server, context)
-        self.door = Door(settings.server, Access(settings.server, settings.access, is_owner), self.credentials())
+        often = settings.access.requests_per_minute
+        self.operations = Operations(self.documents, known, settings.server, context, often)
+        self.access = Access(settings.server, settings.access, is_owner)
+        self.door = Door(settings.server, self.access, Credentials.of(MANIFESTS, settings.providers))
         self.page = Page(MANIFESTS, examples()) if settings.server.graphiql else None
 
     def _backend(self, provider: Provider, settings: ProviderSettings, clock: Clock) -> Backend:
@@ -87,15 +91,6 @@ class Gateway:
     def uses_store(self) -> bool:
         """Say whether any provider is served from the store, or the vault lies there."""
         return self.vault is not None or any(one.kind is BackendKind.LOCAL for one in self.backends.values())
-
-    def credentials(self) -> Credentials:
-        """Join the callers' headers and the gateway's own credentials."""
-        own = {
-            key: Credential(key, {part: secret.get_secret_value() for part, secret in found.items()})
-            for key in PROVIDERS
-            if (found := self.settings.provider(key).credentials)
-        }
-        return Credentials(MANIFESTS, own)
 
     def routes(self) -> list[BaseRoute]:
         """List every address that the gateway serves beside the graph's."""
@@ -132,9 +127,11 @@ class Gateway:
     async def __aenter__(self) -> Gateway:
         if self.uses_store:
             await self.store.start()
+        self._keeping = asyncio.create_task(self.access.keep(partial(fetch, self.pool)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._keeping.cancel()
         await self.pool.aclose()
         await self.store.aclose()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -18,6 +18,24 @@ class Section(BaseModel):
 
 
 _PORTS = {"http": ":80", "https": ":443"}
+
+
+def _check_address(address: str) -> str:
+    """Raise ValueError for what is no base URL; the message does not show it, as it may hold a password."""
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        raise ValueError("this is no http or https address") from None
+    if not good or not address.isascii() or not address.isprintable() or " " in address:
+        raise ValueError("this is no http or https address")
+    if parts.username is not None or "?" in address or "#" in address:
+        raise ValueError("an address has no user, query or fragment; credentials have their own settings")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+"""A base URL."""
 
 
 class ServerSettings(Section):
@@ -143,7 +161,14 @@ class JwtSettings(Section):
 
     issuer: str = Field(min_length=1, description="What `iss` must be.")
     audience: str = Field(min_length=1, description="What `aud` must be, or hold.")
-    jwks_file: Path = Field(description="The issuer's public keys, a JWK set; read anew when the file changes.")
+    jwks_file: Path | None = Field(
+        default=None, description="The issuer's public keys, a JWK set; read anew when the file changes."
+    )
+    jwks_url: str | None = Field(
+        default=None,
+        description="Where they are published, in place of a file: https, unless on this machine. It is looked at "
+        "every five minutes, and soon after a token that is signed by another key.",
+    )
     reads_claim: str = Field(
         default="inventory_reads", description="The claim that says whose inventories may be read."
     )
@@ -158,6 +183,16 @@ class JwtSettings(Section):
     scope_prefix: str = Field(default="inventory:", description="What stands before a scope in `scope_claim`.")
     leeway: int = Field(default=30, ge=0, le=600, description="Seconds by which clocks may differ.")
 
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        if (self.jwks_file is None) == (self.jwks_url is None):
+            raise ValueError("the issuer's keys are either in `jwks_file` or at `jwks_url`")
+        if self.jwks_url is not None:
+            parts = urlsplit(_check_address(self.jwks_url))
+            if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+                raise ValueError("`jwks_url` is an https address: whoever answers it says who may come in")
+        return self
+
 
 class AccessSettings(Section):
     """Who may come in, and whose inventories they may read and change."""
@@ -168,6 +203,12 @@ class AccessSettings(Section):
     )
     keys: tuple[ApiKeySettings, ...] = Field(default=(), description="API keys, sent as bearer tokens.")
     jwt: JwtSettings | None = Field(default=None, description="JSON web tokens, sent as bearer tokens.")
+    requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="How often the one whom an API key or a JSON web token names may ask the graph, from wherever; "
+        "more is refused with 429.",
+    )
 
 
 class VaultSettings(Section):
@@ -196,24 +237,6 @@ class LogSettings(Section):
         default="info", description="The least severe that is logged."
     )
     format: Literal["text", "json"] = Field(default="text", description="For people, or one JSON object a line.")
-
-
-def _check_address(address: str) -> str:
-    """Raise ValueError for what is no base URL; the message does not show it, as it may hold a password."""
-    try:
-        parts = urlsplit(address)
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        raise ValueError("this is no http or https address") from None
-    if not good or not address.isascii() or not address.isprintable() or " " in address:
-        raise ValueError("this is no http or https address")
-    if parts.username is not None or "?" in address or "#" in address:
-        raise ValueError("an address has no user, query or fragment; credentials have their own settings")
-    return address
-
-
-Address = Annotated[str, AfterValidator(_check_address)]
-"""A base URL."""
 
 
 class ProviderSettings(Section):

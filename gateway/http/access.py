@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import orjson
-import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from gateway.http.body import Refused
+from gateway.http.jwks import BadAccess, Fetch, KeyAddress, KeyFile, Keys
 from gateway.model.principal import EVERYONE, SCOPES, Owners, Principal, Scope
 from gateway.settings import AccessSettings, ApiKeySettings, JwtSettings, ServerSettings
 
@@ -23,18 +20,6 @@ _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 """Those that a public key verifies: with a shared secret, whoever verifies could sign as well."""
 
 _LONGEST = 8_192
-
-_LOOK = 1.0
-"""Seconds between two looks at the file of the keys."""
-
-_GRACE = 300.0
-"""Seconds for which keys stay in force whose file cannot be read any longer."""
-
-_log = structlog.get_logger("gateway.http")
-
-
-class BadAccess(Exception):
-    """The settings of who may come in cannot be used; the message says why."""
 
 
 class Access:
@@ -49,6 +34,11 @@ class Access:
         except ValueError as error:
             raise BadAccess(f"access.keys: {error}.") from None
         self._jwt = None if settings.jwt is None else _Jwt(settings.jwt, is_owner)
+
+    async def keep(self, fetch: Fetch) -> None:
+        """Keep the keys of the issuer fresh, for as long as the gateway runs."""
+        if self._jwt is not None:
+            await self._jwt.keys.keep(fetch)
 
     @property
     def knows_any(self) -> bool:
@@ -88,38 +78,19 @@ def unknown() -> Refused:
 
 
 class _Jwt:
-    """Tokens that somebody else signs: an issuer whose public keys are in a file, which may be replaced at any time."""
+    """Tokens that somebody else signs: an issuer whose public keys are known."""
 
     def __init__(self, settings: JwtSettings, is_owner: Callable[[str, str], bool]) -> None:
         self._settings = settings
         self._is_owner = is_owner
-        self._keys, self._read_of = _read(settings.jwks_file)
-        self._good_at = self._looked_at = time.monotonic()
+        self.keys: Keys = KeyFile(settings.jwks_file) if settings.jwks_file else KeyAddress(str(settings.jwks_url))
         essential = {"iss": settings.issuer, "aud": settings.audience}
         claims: dict[str, Any] = {name: {"essential": True, "value": value} for name, value in essential.items()}
         self._claims = jwt.JWTClaimsRegistry(leeway=settings.leeway, exp={"essential": True}, **claims)
 
-    def _current(self) -> KeySet:
-        """Give the keys, read anew where the file is another.
-
-        A file that is no good, as one that is just being written, leaves those before it in force for a while.
-        """
-        now = time.monotonic()
-        if now - self._looked_at >= _LOOK:
-            self._looked_at = now
-            try:
-                if _identity(self._settings.jwks_file) != self._read_of:
-                    self._keys, self._read_of = _read(self._settings.jwks_file)
-                self._good_at = now
-            except (OSError, BadAccess) as error:
-                _log.warning("keys_not_read", reason=str(error))
-                if now - self._good_at > _GRACE:
-                    self._keys = KeySet([])
-        return self._keys
-
     def principal(self, token: str) -> Principal:
         try:
-            found = jwt.decode(token, self._current(), algorithms=_ALGORITHMS)
+            found = jwt.decode(token, self.keys.current(), algorithms=_ALGORITHMS)
             self._claims.validate(found.claims)
             name = found.claims.get("sub", "")
             reads = _patterns(found.claims.get(self._settings.reads_claim))
@@ -132,6 +103,7 @@ class _Jwt:
             scopes = self._scopes(found.claims)
             return Principal.of(str(name), *known, scopes=scopes, subject=subject, expires_at=expires_at)
         except (JoseError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            self.keys.missed()
             raise unknown() from None
 
     def _scopes(self, claims: Mapping[str, object]) -> Sequence[Scope]:
@@ -145,24 +117,6 @@ class _Jwt:
 def _subject(*words: str) -> str:
     """Name a principal in one text that no other has."""
     return orjson.dumps(words).decode()
-
-
-def _identity(file: Path) -> tuple[int, int, int]:
-    """Tell a file from what it was before."""
-    found = file.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _read(file: Path) -> tuple[KeySet, tuple[int, int, int]]:
-    try:
-        identity = _identity(file)
-        document: Any = orjson.loads(file.read_bytes())
-        # A set of none is one: nobody is trusted any longer.
-        return KeySet([]) if document == {"keys": []} else KeySet.import_key_set(document), identity
-    except OSError as error:
-        raise BadAccess(f"The keys of access.jwt, {file}, cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, JoseError):
-        raise BadAccess(f"{file} is no JWK set.") from None
 
 
 def _can_be(pattern: str, is_owner: Callable[[str, str], bool]) -> bool:

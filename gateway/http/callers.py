@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
+from typing import Self
 from urllib.parse import urlsplit
 
 from starlette.middleware.cors import CORSMiddleware
@@ -17,7 +18,7 @@ from gateway.http.body import Refused
 from gateway.model.credentials import Caller, Credential
 from gateway.model.manifest import Manifest
 from gateway.model.principal import EVERYONE, Principal
-from gateway.settings import ServerSettings
+from gateway.settings import ProviderSettings, ServerSettings
 
 _PREFIX = b"x-credential-"
 _MAX_SECRET = 4_096
@@ -152,6 +153,15 @@ class Credentials:
             for manifest in known
             for part in manifest.credential_parts
         }
+
+    @classmethod
+    def of(cls, manifests: Iterable[Manifest], settings: Mapping[str, ProviderSettings]) -> Self:
+        """Make it with what the settings have of the gateway's own."""
+        own = {
+            key: Credential(key, {part: secret.get_secret_value() for part, secret in found.credentials.items()})
+            for key, found in settings.items()
+        }
+        return cls(manifests, own)
 
     def read(
         self, headers: Iterable[tuple[bytes, bytes]], principal: Principal

@@ -90,7 +90,7 @@ class GraphQLEndpoint:
                 raise Refused(404, "There is no page here.")
             return Answer(self._page.html, "text/html; charset=utf-8", 200, self._page.headers)
         caller = self._door.admit(scope.get("client"), headers, scope["headers"])
-        await self._operations.load.admit(scope.get("client"))
+        await self._operations.load.admit(scope.get("client"), caller.principal)
         if is_post:
             _check_content_type(headers)
             body = await self._read(scope, receive)

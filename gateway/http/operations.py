@@ -42,8 +42,16 @@ class Operations:
     What an operation comes to is a result; a GatewayError is raised only where it came to nothing at all.
     """
 
-    def __init__(self, documents: Documents, persisted: Persisted, settings: ServerSettings, context: Open) -> None:
-        self.load = Load(settings)
+    def __init__(
+        self,
+        documents: Documents,
+        persisted: Persisted,
+        settings: ServerSettings,
+        context: Open,
+        per_principal: int | None = None,
+    ) -> None:
+        """`per_principal`: how often one principal may ask in a minute."""
+        self.load = Load(settings, per_principal)
         self._documents = documents
         self._persisted = persisted
         self._settings = settings

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.backends.limiter import Limiter
 from gateway.http.body import Bodies, Disconnected, Refused, late
 from gateway.model.manifest import BudgetScope, CallBudget
+from gateway.model.principal import Principal
 from gateway.settings import ServerSettings
 from gateway.telemetry import Figure
 
@@ -19,26 +20,35 @@ SOON = 1
 """Seconds after which one who was shed may ask again; for so long the gateway is not ready."""
 
 
+def _limiter(often: int | None) -> Limiter | None:
+    if often is None:
+        return None
+    return Limiter(CallBudget(burst=often, per_minute=often, scope=BudgetScope.ADDRESS))
+
+
+def _check(wait: int | None, who: str) -> None:
+    if wait is not None:
+        raise Refused(429, f"{who} asks too often.", {"Retry-After": str(wait)})
+
+
 class Load:
     """What the gateway has taken on: the operations and requests of dialects under way, and who asks how often."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, per_principal: int | None = None) -> None:
+        """`per_principal`: how often one principal may ask in a minute."""
         self.bodies = Bodies()
         self._most = settings.max_operations
         self._live = 0
         self.shed = 0
         self._shed_at = -float(SOON)
-        often = settings.requests_per_minute
-        budget = None if often is None else CallBudget(burst=often, per_minute=often, scope=BudgetScope.ADDRESS)
-        self._callers = None if budget is None else Limiter(budget)
+        self._addresses, self._principals = _limiter(settings.requests_per_minute), _limiter(per_principal)
 
-    async def admit(self, client: tuple[str, int] | None) -> None:
-        """Raise Refused with 429 for an address that asks more often than it may."""
-        if self._callers is None:
-            return
-        wait = await self._callers.wait(client[0] if client else "")
-        if wait is not None:
-            raise Refused(429, "This address asks too often.", {"Retry-After": str(wait)})
+    async def admit(self, client: tuple[str, int] | None, principal: Principal | None = None) -> None:
+        """Raise Refused with 429 for an address, or a principal, that asks more often than it may."""
+        if self._addresses is not None:
+            _check(await self._addresses.wait(client[0] if client else ""), "This address")
+        if self._principals is not None and principal is not None and principal.subject is not None:
+            _check(await self._principals.wait(principal.subject), "Whom this token names")
 
     @contextmanager
     def taken_on(self) -> Generator[None]:

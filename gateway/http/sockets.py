@@ -286,7 +286,7 @@ class _Socket:
 
     async def _answer(self, payload: object, caller: Caller, put: Any) -> Body | None:
         """Put the answers; give the errors of an operation that was not, or is no longer, executed."""
-        await self._operations.load.admit(self._scope.get("client"))
+        await self._operations.load.admit(self._scope.get("client"), caller.principal)
         asked = parse_asked(payload)
         operation = self._operations.find(asked)
         if operation.kind is OperationType.SUBSCRIPTION:

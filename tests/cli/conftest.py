@@ -66,7 +66,7 @@ def run() -> Run:
             raise result.exception
         assert "Traceback" not in result.output
         # What makes a secret shows it, once.
-        shown = "" if arguments[0] in ("credential", "access-key", "vault") else result.stdout
+        shown = "" if {*arguments[:1]} & {"credential", "access-key", "vault"} else result.stdout
         NOTED.logs.append(shown + result.stderr)
         return Ran(result.exit_code, result.stdout, result.stderr)
 

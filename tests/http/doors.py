@@ -162,6 +162,7 @@ class Door:
             persisted(server, documents),
             server,
             partial(Context.opened, cast("Mapping[str, Backend]", {PROVIDER.key: self.backend}), None),
+            (access or AccessSettings()).requests_per_minute,
         )
         page = Page(MANIFESTS, {}) if server.graphiql else None
         entrance = Entrance(

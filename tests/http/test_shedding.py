@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from gateway.http import shedding
 from gateway.http.body import Bodies
 from gateway.registry import PROVIDERS
-from gateway.settings import ServerSettings
+from gateway.settings import AccessSettings, ServerSettings
 from tests.gateways import running, settings
 from tests.http.doors import OWNER, TYPENAME, Door, Told, for_ever, until
 from tests.sockets import socket
@@ -236,3 +237,24 @@ async def test_an_address_counts_as_it_was_sent() -> None:
     async with running(settings("sqlite://", server=ServerSettings(rest_rate_limit=False))) as up:
         assert (await up.client.get("/rest/guildwars2/v2/items/" + "%41" * 11_000)).status_code == 431
         assert (await up.client.get("/rest/guildwars2/v2/items/" + "%41" * 9_000)).status_code == 404
+
+
+async def test_one_whom_a_token_names_is_held_back_from_wherever_and_others_are_served() -> None:
+    keys = [
+        {"name": name, "hash": hashlib.sha256(f"a-key-of-{name}".encode()).hexdigest(), "reads": ["*"]}
+        for name in ("ann", "bob")
+    ]
+    access = AccessSettings.model_validate({"open": False, "keys": keys, "requests_per_minute": 2})
+    door = Door(access=access)
+
+    async def status(name: str) -> int:
+        return (await door.post(TYPENAME, authorization=f"Bearer a-key-of-{name}")).status_code
+
+    assert [await status("ann") for _ in range(3)] == [200, 200, 429]
+    async with socket(door.app, client="192.0.2.7") as client:
+        await client.begin({"authorization": "Bearer a-key-of-ann"})
+        await client.subscribe("1", "{ __typename }")
+        assert (await client.hear())["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+    refused = await door.post(TYPENAME, authorization="Bearer a-key-of-ann")
+    assert refused.headers["retry-after"] == "30"
+    assert await status("bob") == 200

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from pydantic import ValidationError
 
 from gateway.http.access import Access, BadAccess
 from gateway.http.body import Refused
 from gateway.model.principal import Principal
 from gateway.registry import is_owner
 from gateway.settings import AccessSettings, JwtSettings, ServerSettings
+from tests.gateways import running, settings
 from tests.http.doors import SUBSCRIPTION, Door, Live
 from tests.sockets import socket
 
@@ -177,7 +182,7 @@ def test_what_is_not_served_here_is_left_out(tmp_path: Path) -> None:
 def test_keys_may_be_replaced_and_a_bad_file_leaves_those_before_in_force_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.http.access._LOOK", 0.0)
+    monkeypatch.setattr("gateway.http.jwks._LOOK", 0.0)
     file = write(tmp_path, KEY)
     known = access(file)
     assert known.principal(signed())
@@ -188,12 +193,12 @@ def test_keys_may_be_replaced_and_a_bad_file_leaves_those_before_in_force_for_a_
     assert known.principal(signed(OTHER))
     file.unlink()
     assert known.principal(signed(OTHER))
-    monkeypatch.setattr("gateway.http.access._GRACE", 0.0)
+    monkeypatch.setattr("gateway.http.jwks._GRACE", 0.0)
     assert refused(known, signed(OTHER))
 
 
 def test_no_keys_at_all_trust_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.access._LOOK", 0.0)
+    monkeypatch.setattr("gateway.http.jwks._LOOK", 0.0)
     known = access(write(tmp_path, KEY))
     write(tmp_path)
     assert refused(known, signed())
@@ -207,6 +212,99 @@ def test_keys_that_are_none_are_refused_at_the_start(tmp_path: Path, content: by
     file.write_bytes(content)
     with pytest.raises(BadAccess, match="no JWK set"):
         access(file)
+
+
+# --- keys that are published ------------------------------------------------------------------------------------------
+
+URL = "https://issuer.example/keys"
+
+
+class Issuer(httpx.AsyncBaseTransport):
+    """Publishes keys, or fails."""
+
+    def __init__(self, *keys: Any) -> None:
+        self.keys = keys
+        self.status = 200
+        self.asked: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        if self.status == 0:
+            raise httpx.ConnectError("nobody is there", request=request)
+        content = orjson.dumps({"keys": [key.as_dict(private=False) for key in self.keys]})
+        return httpx.Response(self.status, content=content if self.status == 200 else b"?")
+
+
+@contextlib.asynccontextmanager
+async def published(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Any]:
+    """Run a gateway that takes the tokens of an issuer who publishes keys."""
+    monkeypatch.setattr("gateway.http.jwks._LEAST", 0.01)
+    jwt_settings = JwtSettings(issuer=ISSUER, audience=AUDIENCE, jwks_url=URL)
+    async with running(settings("sqlite://", access=AccessSettings(open=False, jwt=jwt_settings)), pool=issuer) as up:
+
+        async def status(token: str) -> int:
+            return (await up.ask("{ __typename }", headers={"Authorization": f"Bearer {token}"})).status
+
+        yield status
+
+
+async def until_it_is(status: int, asked: Any, token: str) -> None:
+    for _ in range(500):
+        if await asked(token) == status:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never was")
+
+
+async def test_keys_that_are_published_are_fetched_and_fetched_again_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    issuer = Issuer(KEY)
+    async with published(issuer, monkeypatch) as asked:
+        await until_it_is(200, asked, signed())
+        assert len(issuer.asked) <= 3
+        issuer.keys = (OTHER,)
+        # Nothing is looked up while nothing is missing.
+        seen = len(issuer.asked)
+        await asyncio.sleep(0.05)
+        assert (await asked(signed()), len(issuer.asked)) == (200, seen)
+        await until_it_is(200, asked, signed(OTHER))
+        assert await asked(signed()) == 401
+    assert {(str(one.url), one.headers.get("authorization")) for one in issuer.asked} == {(URL, None)}
+
+
+@pytest.mark.parametrize("status", [0, 404, 302, 200])
+async def test_an_issuer_that_cannot_be_asked_is_asked_again(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer = Issuer()
+    issuer.status = status
+    async with published(issuer, monkeypatch) as asked:
+        assert await asked(signed()) == 401
+        issuer.status, issuer.keys = 200, (KEY,)
+        await until_it_is(200, asked, signed())
+        # What is known stays so while it cannot be asked, and not for ever.
+        issuer.status = 500
+        await asked(signed(OTHER))
+        await asyncio.sleep(0.05)
+        assert await asked(signed()) == 200
+        monkeypatch.setattr("gateway.http.jwks._FETCHED_GRACE", 0.0)
+        assert await asked(signed()) == 401
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"jwks_url": "http://issuer.example/keys"},
+        {"jwks_url": "file:///etc/keys"},
+        {"jwks_url": "https://user:geheim@issuer.example"},
+        {"jwks_url": URL, "jwks_file": "keys.json"},
+    ],
+    ids=str,
+)
+def test_where_keys_are_is_told_once_and_safely(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        JwtSettings.model_validate({"issuer": ISSUER, "audience": AUDIENCE, **changes})
+    assert "geheim" not in str(refused.value.errors(include_input=False))
 
 
 async def test_what_a_token_opened_ends_with_it(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix schema docs lock bench web check-clients
+.PHONY: help setup run test check audit fix schema docs lock bench web check-clients
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-13s %s\n", $$1, $$2}'
@@ -22,13 +22,22 @@ run: setup  ## Serve the demo
 test: setup  ## Run the whole suite
 	$(BIN)/python -m pytest -n 2
 
-check: setup  ## Lint, types, layers, and that what is generated is fresh
+check: setup audit  ## Lint, types, layers, that what is generated is fresh, and no version with a known fault
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/gateway schema --check schema.graphql
 	$(BIN)/python -m gateway.docs --check docs
+
+# A known fault fails; where nobody can be asked, as without the internet, that is said and no more.
+audit: setup  ## Ask the index whether the versions of constraints.txt have known faults
+	@mkdir -p build && rm -f build/audit.json
+	@if ! $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off \
+		--format json --output build/audit.json 2>build/audit.log && test -s build/audit.json; then \
+		cat build/audit.log build/audit.json >&2; exit 1; fi
+	@if test -s build/audit.json; then unknown=$$(grep -o '"skip_reason"' build/audit.json | wc -l); \
+		else unknown=all; fi; test "$$unknown" = 0 || echo "Versions that could not be audited: $$unknown" >&2
 
 fix: setup  ## Mend what the linter can, and format
 	$(BIN)/ruff check --fix .

@@ -564,7 +564,12 @@ def vault_key() -> None:
 
 
 @vault.command("rotate")
-def rotate_vault(config: ConfigOption = None) -> None:
+def rotate_vault(
+    config: ConfigOption = None,
+    drop: Annotated[
+        bool, typer.Option("--drop-unreadable", help="Forget accounts that were sealed with none of the keys.")
+    ] = False,
+) -> None:
     """Seal every account that is kept with the first of `vault.keys`: the others may be taken out then."""
     settings = _settings(config)
 
@@ -572,7 +577,7 @@ def rotate_vault(config: ConfigOption = None) -> None:
         opened = open_vault(settings.vault, store, now)
         if opened is None:
             _fail("vault.keys is not set", USAGE)
-        return await opened.rotate()
+        return await opened.rotate(drop=drop)
 
     print(f"{_run(rotate, settings)} accounts are sealed with the first key.")
 
@@ -612,6 +617,8 @@ def migrate(config: ConfigOption = None) -> None:
 def check(config: ConfigOption = None) -> None:
     """Check the settings and, if the store is in use, whether it answers; say what is wrong and where."""
     settings = _settings(config)
+    # Its parts say what is wrong with what they are given.
+    Gateway(settings)
     if settings.vault.keys or any(settings.provider(key).backend == "local" for key in PROVIDERS):
         _run(lambda store: store.check(), settings)
     for key in PROVIDERS:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import strawberry
 from strawberry.types.info import Info
@@ -12,10 +13,12 @@ from gateway.api.context import Context
 from gateway.model.account import LinkedAccount
 from gateway.model.arguments import OwnerInput
 from gateway.model.change import ChangeError, change_error
-from gateway.model.errors import Forbidden, InvalidInput, NotFound, Refusal, Unsupported
-from gateway.model.ids import is_me
+from gateway.model.credentials import Credential
+from gateway.model.errors import Forbidden, GatewayError, InvalidInput, NotFound, Refusal, Unsupported
+from gateway.model.ids import OwnerRef, is_me
 from gateway.model.manifest import ProviderKey
-from gateway.model.ports import Account, Vault
+from gateway.model.ports import Backend, Vault
+from gateway.model.principal import EVERYONE
 from gateway.model.relations import attribute, graph_input, graph_type
 
 
@@ -56,6 +59,10 @@ class UnlinkAccountPayload:
 PayloadT = TypeVar("PayloadT", LinkAccountPayload, UnlinkAccountPayload)
 
 
+Kept: TypeAlias = tuple[OwnerRef, datetime]
+"""Whose a credential is, and since when it is kept."""
+
+
 def _vault(context: Context) -> Vault:
     """Give the vault, to those who may keep something in it."""
     if context.vault is None:
@@ -65,7 +72,7 @@ def _vault(context: Context) -> Vault:
     return context.vault
 
 
-async def _link(context: Context, given: LinkAccountInput) -> Account:
+async def _link(context: Context, given: LinkAccountInput) -> Kept:
     vault = _vault(context)
     provider = given.owner.provider.value
     loaders = context.loaders
@@ -76,28 +83,39 @@ async def _link(context: Context, given: LinkAccountInput) -> Account:
     if credential is None:
         names = " or ".join(f"`X-Credential-{provider}-{part.key}`" for part in manifest.credential_parts)
         raise InvalidInput(f"The credential to keep is sent with the request, as {names}.").at("owner", "provider")
-    owner = await loaders.owner(provider, given.owner.key)
-    # The service is asked, even where the credential itself says whose it is.
-    if await loaders.one("owners_by_key", owner) is None:
-        raise NotFound("The credential is of an account that is not there.").at("owner")
+    owner = await _whose(loaders.backend(provider), credential, given.owner.key)
     account = await vault.link(loaders.caller.principal, owner, credential)
     await loaders.note(provider, account)
-    return account
+    return account[:2]
 
 
-async def _unlink(context: Context, given: UnlinkAccountInput) -> Account:
+async def _whose(backend: Backend, credential: Credential, me: str) -> OwnerRef:
+    """Tell whose a credential is, as the service says, even where the credential itself does."""
+    # Asked for the gateway's own sake: the token of the caller need not be good for reading.
+    session = backend.session(credential.used_by(EVERYONE))
+    try:
+        owner = OwnerRef(credential.provider, await session.identity(me))
+        found = (await session.owners_by_key([owner])).get(owner)
+        if isinstance(found, GatewayError):
+            raise found
+        if found is None:
+            raise NotFound("The credential is of an account that is not there.").at("owner")
+        return owner
+    finally:
+        await session.aclose()
+
+
+async def _unlink(context: Context, given: UnlinkAccountInput) -> Kept:
     vault = _vault(context)
     provider = given.provider.value
-    loaders = context.loaders
-    account = loaders.accounts.get(provider)
-    # Whoever looks in at the same time may have forgotten it, or linked another, since this operation began.
-    if not await vault.unlink(loaders.caller.principal, provider) or account is None:
+    gone = await vault.unlink(context.loaders.caller.principal, provider)
+    if gone is None:
         raise NotFound("No account of that provider is linked.").at("provider")
-    await loaders.note(provider, None)
-    return account
+    await context.loaders.note(provider, None)
+    return gone
 
 
-_Act = Callable[[Context, Any], Awaitable[Account]]
+_Act = Callable[[Context, Any], Awaitable[Kept]]
 
 
 async def _carried_out(
@@ -105,7 +123,7 @@ async def _carried_out(
 ) -> PayloadT:
     made = payload(errors=[], client_mutation_id=given.client_mutation_id or None)
     try:
-        made.account = LinkedAccount.of(*(await act(context, given))[:2])
+        made.account = LinkedAccount.of(*await act(context, given))
     except Refusal as refusal:
         made.errors += [change_error(fault, provider) for fault in refusal.all]
     return made

@@ -60,6 +60,8 @@ class Loaders:
         """`accounts` are those that the caller has linked, used where they bring no credential."""
         self.caller = caller
         self.accounts = {account.owner.provider: account for account in accounts}
+        self.used: dict[str, Account] = {}
+        """The accounts whose credentials were used."""
         self._backends = backends
         self._sessions: dict[tuple[str, str], Session] = {}
         self._loaders: dict[tuple[str, str, str], Loader[Any, Any]] = {}
@@ -141,6 +143,7 @@ class Loaders:
             return found
         account = self.accounts.get(provider) if self.accounts else None
         if account is not None:
+            self.used[provider] = account
             return account.credential
         lent = self.caller.lent.get(provider)
         return Credential(provider, principal=NOBODY) if lent is None else lent
@@ -289,6 +292,8 @@ async def _owners_by_viewer(loaders: Loaders, _key: ViewerKey) -> Any:
 
 
 async def _accounts_by_viewer(loaders: Loaders, _key: ViewerKey) -> Any:
+    if not loaders.caller.principal.scopes:
+        return []
     return [LinkedAccount.of(account.owner, account.linked_at) for account in loaders.accounts.values()]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Generator, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,9 +12,10 @@ import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from gateway.model.credentials import Credential
+from gateway.model.errors import Internal
 from gateway.model.ids import OwnerRef
 from gateway.model.ports import Account, Clock, SealedAccounts
-from gateway.model.principal import Principal
+from gateway.model.principal import NOBODY, Principal
 from gateway.settings import VaultSettings
 
 _log = structlog.get_logger("gateway.backends")
@@ -43,9 +46,11 @@ class Vault:
         if principal.subject is None:
             return []
         own = principal.with_own()
+        with _told():
+            kept = await self._store.accounts_of(principal.subject)
         return [
             Account(one.owner, one.linked_at, self._opened(principal.subject, one.owner.provider, one.sealed, own))
-            for one in await self._store.accounts_of(principal.subject)
+            for one in kept
         ]
 
     async def link(self, principal: Principal, owner: OwnerRef, credential: Credential) -> Account:
@@ -53,22 +58,32 @@ class Vault:
         subject = _subject(principal)
         sealed = self._fernet.encrypt(orjson.dumps([subject, owner.provider, credential.reveal()])).decode()
         at = self._clock()
-        await self._store.put_account(subject, owner, sealed, at)
+        with _told():
+            await self._store.put_account(subject, owner, sealed, at)
         return Account(owner, at, credential)
 
-    async def unlink(self, principal: Principal, provider: str) -> bool:
-        """Forget a credential; False where there is none."""
-        return await self._store.remove_account(_subject(principal), provider)
+    async def unlink(self, principal: Principal, provider: str) -> tuple[OwnerRef, datetime] | None:
+        """Forget a credential, and tell whose it was and since when it was kept; None where there was none."""
+        with _told():
+            gone = await self._store.remove_account(_subject(principal), provider)
+        return None if gone is None else gone[:2]
 
-    async def rotate(self) -> int:
-        """Seal every account with the first key, all or none, and count them; BadVault where one cannot be opened."""
-        return await self._store.reseal_accounts(self._rotated)
+    async def rotate(self, *, drop: bool = False) -> int:
+        """Seal every account with the first key, all or none, and count them.
 
-    def _rotated(self, sealed: str) -> str:
-        try:
-            return self._fernet.rotate(sealed.encode()).decode()
-        except InvalidToken:
-            raise BadVault("An account was sealed with none of vault.keys; nothing was changed.") from None
+        One that no key opens is dropped with `drop`; without, it is a BadVault, and nothing is changed.
+        """
+
+        def rotated(subject: str, provider: str, sealed: str) -> str | None:
+            try:
+                return self._fernet.rotate(sealed.encode()).decode()
+            except InvalidToken:
+                if drop:
+                    return None
+                whose = f"An account of {provider}, of the principal {subject},"
+                raise BadVault(f"{whose} was sealed with none of vault.keys; nothing was changed.") from None
+
+        return await self._store.reseal_accounts(rotated)
 
     def _opened(self, subject: str, provider: str, sealed: str, principal: Principal) -> Credential:
         try:
@@ -78,8 +93,18 @@ class Vault:
         if found[:2] != [subject, provider]:
             _log.error("account_not_opened", provider=provider)
             # Not as though none were linked: the gateway's own would then be used in its place.
-            return Credential(provider, is_stranger=True, principal=principal)
+            return Credential(provider, is_stranger=True, principal=NOBODY)
         return Credential(provider, found[2], principal=principal)
+
+
+@contextlib.contextmanager
+def _told() -> Generator[None]:
+    """Have a fault of the store logged, since a client is told nothing of its cause."""
+    try:
+        yield
+    except Internal as error:
+        _log.error("vault_failed", exc_info=error)
+        raise
 
 
 def vault(settings: VaultSettings, store: SealedAccounts, clock: Clock) -> Vault | None:

@@ -169,7 +169,7 @@ class Operations:
 
     async def _next(self, source: AsyncGenerator[Any], caller: Caller, context: Context) -> Any:
         """Wait for an event, as long as the credentials that are followed with are those of the caller."""
-        if not context.loaders.accounts:
+        if not context.loaders.used:
             return await anext(source)
         coming = asyncio.ensure_future(anext(source))
         try:
@@ -184,7 +184,7 @@ class Operations:
     async def _check_linked(self, caller: Caller, context: Context) -> None:
         """Raise Unauthenticated where an account is no longer linked, or by another credential."""
         async with self._reading(caller) as now:
-            for provider, account in context.loaders.accounts.items():
+            for provider, account in context.loaders.used.items():
                 linked = now.loaders.accounts.get(provider)
                 if linked is None or linked.credential != account.credential:
                     raise Unauthenticated("The account is no longer linked.", provider=provider)

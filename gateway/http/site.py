@@ -39,10 +39,11 @@ def site(
     application = Starlette(routes=routes, lifespan=lifespan)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if _head(scope) > settings.max_header_bytes:
+        size, is_long = _head(scope)
+        if size > settings.max_header_bytes:
             await _refuse_head(settings.max_header_bytes)(scope, receive, send)
             return
-        if scope["type"] == "http" and scope["method"] not in _BODILESS:
+        if is_long:
             receive, send = _ending(receive, send)
         # Past the router, which takes as long to find the graph as a small query takes in all.
         straight = scope["type"] == "http" and scope["path"] == PATH
@@ -51,7 +52,8 @@ def site(
     return app
 
 
-_BODILESS = ("GET", "HEAD", "OPTIONS")
+_SOON = 1 << 16
+"""Bytes of a body that the server takes in anyway: an answer before its end need not end the connection."""
 
 
 def _ending(receive: Receive, send: Send) -> tuple[Receive, Send]:
@@ -72,15 +74,23 @@ def _ending(receive: Receive, send: Send) -> tuple[Receive, Send]:
     return received, sent
 
 
-def _head(scope: Scope) -> int:
-    """Tell how large what comes before the body is: whoever reads it later would have to bear it."""
+def _head(scope: Scope) -> tuple[int, bool]:
+    """Tell how large what comes before the body is, which whoever reads it later has to bear, and if the body is long.
+
+    One that does not say how long it is may be.
+    """
     if scope["type"] == "lifespan":
-        return 0
+        return 0, False
+    is_long = False
     # As it was sent: what is escaped is three times as long.
     size = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
     for name, value in scope["headers"]:
         size += len(name) + len(value)
-    return size
+        if name == b"content-length":
+            is_long = is_long or not value.isdigit() or len(value) > 9 or int(value) > _SOON
+        elif name == b"transfer-encoding":
+            is_long = True
+    return size, is_long and scope["type"] == "http"
 
 
 def _refuse_head(most: int) -> ASGIApp:

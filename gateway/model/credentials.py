@@ -88,6 +88,9 @@ class Confidential(NamedTuple, Generic[V]):
     partition: str
     value: V
 
+    def __repr__(self) -> str:
+        return f"<Confidential {self.partition[:8]}>"
+
     def shown_to(self, credential: Credential) -> V:
         """Give it to the one whose it is; raises Mixed for anybody else."""
         check_partition(self.partition, credential)

@@ -209,6 +209,10 @@ class Sealed(NamedTuple):
     sealed: str
 
 
+Reseal: TypeAlias = Callable[[str, str, str], str | None]
+"""Seals an account anew: from its subject, its provider and the old seal; None where it cannot be opened."""
+
+
 class SealedAccounts(Protocol):
     """What the vault needs of a store; a principal is named by its subject."""
 
@@ -220,12 +224,12 @@ class SealedAccounts(Protocol):
         """Keep an account, in the place of the one of that provider before."""
         ...
 
-    async def remove_account(self, subject: str, provider: str) -> bool:
-        """Forget an account; False where there is none."""
+    async def remove_account(self, subject: str, provider: str) -> Sealed | None:
+        """Forget an account, and give what it was; None where there is none."""
         ...
 
-    async def reseal_accounts(self, seal: Callable[[str], str]) -> int:
-        """Put another seal on every account, all or none, and count them."""
+    async def reseal_accounts(self, seal: Reseal) -> int:
+        """Put another seal on every account, all or none, and count them; one that is given none is forgotten."""
         ...
 
 
@@ -240,8 +244,8 @@ class Vault(Protocol):
         """Keep a credential, whose owner is known, in the place of the one of that provider before."""
         ...
 
-    async def unlink(self, principal: Principal, provider: str) -> bool:
-        """Forget a credential; False where there is none."""
+    async def unlink(self, principal: Principal, provider: str) -> tuple[OwnerRef, datetime] | None:
+        """Forget a credential, and tell whose it was and since when it was kept; None where there was none."""
         ...
 
 

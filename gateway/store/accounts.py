@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from gateway.model.ids import OwnerRef
-from gateway.model.ports import Sealed
+from gateway.model.ports import Reseal, Sealed
 from gateway.model.positions import moment_of
 from gateway.store.details import Codec
 from gateway.store.engine import Database, run
@@ -51,22 +50,28 @@ class Accounts:
             await connection.execute(_REMOVE, {"of_subject": subject, "at_provider": owner.provider})
             await connection.execute(insert(ACCOUNTS), row)
 
-    async def remove(self, subject: str, provider: str) -> bool:
-        """Forget an account; False where there is none."""
+    async def remove(self, subject: str, provider: str) -> Sealed | None:
+        """Forget an account, and give what it was; None where there is none."""
         if not storable(subject):
-            return False
+            return None
         async with self._database.writing() as connection:
             await Writer(self._codec, connection).lock(_LOCK)
-            return (await connection.execute(_REMOVE, {"of_subject": subject, "at_provider": provider})).rowcount > 0
+            values = {"of_subject": subject, "at_provider": provider}
+            gone = (await connection.execute(_REMOVE_AND_TELL, values)).first()
+        return None if gone is None else Sealed(OwnerRef(provider, gone[0]), moment_of(gone[1]), gone[2])
 
-    async def reseal(self, seal: Callable[[str], str]) -> int:
-        """Put another seal on every account, all or none, and count them."""
+    async def reseal(self, seal: Reseal) -> int:
+        """Put another seal on every account, all or none, and count them; one that is given none is forgotten."""
         async with self._database.writing() as connection:
             await Writer(self._codec, connection).lock(_LOCK)
             (rows,) = await partial(run, connection)([(_ALL, {})])
             for subject, provider, sealed in rows:
-                values = {"of_subject": subject, "at_provider": provider, "resealed": seal(sealed)}
-                await connection.execute(_RESEAL, values)
+                at = {"of_subject": subject, "at_provider": provider}
+                resealed = seal(subject, provider, sealed)
+                if resealed is None:
+                    await connection.execute(_REMOVE, at)
+                else:
+                    await connection.execute(_RESEAL, {**at, "resealed": resealed})
         return len(rows)
 
 
@@ -80,4 +85,5 @@ _OF = (
 )
 _ALL = select(ACCOUNTS.c.subject, ACCOUNTS.c.provider, ACCOUNTS.c.sealed)
 _REMOVE = delete(ACCOUNTS).where(_SUBJECT, _PROVIDER)
+_REMOVE_AND_TELL = _REMOVE.returning(ACCOUNTS.c.owner_key, ACCOUNTS.c.linked_at, ACCOUNTS.c.sealed)
 _RESEAL = update(ACCOUNTS).where(_SUBJECT, _PROVIDER).values(sealed=bindparam("resealed"))

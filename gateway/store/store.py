@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from gateway.model.change import PlainChangeSet
 from gateway.model.ids import OwnerRef
-from gateway.model.ports import Grant, Owned, Record, Sealed
+from gateway.model.ports import Grant, Owned, Record, Reseal, Sealed
 from gateway.store.accounts import Accounts
 from gateway.store.details import codec_of
 from gateway.store.engine import Database, StoreError, run
@@ -196,12 +196,12 @@ class Store(Reads):
         """Keep an account that a principal links, in the place of the one of that provider before."""
         await self._accounts.put(subject, owner, sealed, at)
 
-    async def remove_account(self, subject: str, provider: str) -> bool:
-        """Forget an account; False where there is none."""
+    async def remove_account(self, subject: str, provider: str) -> Sealed | None:
+        """Forget an account, and give what it was; None where there is none."""
         return await self._accounts.remove(subject, provider)
 
-    async def reseal_accounts(self, seal: Callable[[str], str]) -> int:
-        """Put another seal on every account, all or none, and count them."""
+    async def reseal_accounts(self, seal: Reseal) -> int:
+        """Put another seal on every account, all or none, and count them; one that is given none is forgotten."""
         return await self._accounts.reseal(seal)
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 
 import httpx
 import pytest
@@ -402,3 +402,76 @@ def test_a_head_without_end_is_not_read_for_ever(folder: Path) -> None:
                 time.sleep(0.001)
                 sent += 1
         assert 30 < sent < 1_000
+
+
+def test_headers_behind_a_body_are_not_kept(folder: Path) -> None:
+    with connected(folder) as end:
+        end.sendall(HEALTH[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0\r\n")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 3_000:
+                end.sendall(b"X-%d: " % sent + b"y" * 1_000 + b"\r\n")
+                time.sleep(0.0005)
+                sent += 1
+        assert sent < 3_000
+
+
+@pytest.mark.parametrize("after", [b"\r\n", b"x"])
+def test_what_comes_after_an_answer_keeps_no_connection_open(folder: Path, after: bytes) -> None:
+    head = HEALTH if after == b"\r\n" else HEALTH[:-2] + b"Content-Length: 99999\r\n\r\n"
+    with connected(folder, **SHORT) as end:
+        end.sendall(head)
+        found = b""
+        while not found.endswith(b"}"):
+            found += end.recv(10_000)
+        end.sendall(after)
+        # What is left unread is told the client as a reset.
+        with contextlib.suppress(ConnectionResetError):
+            assert end.recv(100) == b""
+
+
+def test_requests_may_follow_each_other_without_waiting(folder: Path) -> None:
+    count = 4_000
+    request = HEALTH[:-2] + b"X-Padding: " + b"z" * 60 + b"\r\n\r\n"
+    with connected(folder) as end:
+        end.settimeout(10)
+        sending = Thread(target=end.sendall, args=(request * count,))
+        sending.start()
+        found = b""
+        while found.count(b"HTTP/1.1 200") < count or not found.endswith(b"}"):
+            part = end.recv(1 << 16)
+            assert part, found[-200:]
+            found += part
+        sending.join()
+    assert found.count(b"HTTP/1.1 ") == count
+
+
+def test_each_head_has_its_own_time(folder: Path) -> None:
+    with connected(folder, **SHORT) as end:
+        for _ in range(6):
+            # The end of one comes with the beginning of the next.
+            end.sendall(HEALTH + HEALTH[:20])
+            time.sleep(0.3)
+            end.sendall(HEALTH[20:])
+            found = b""
+            while found.count(b"}") < 2:
+                part = end.recv(10_000)
+                assert part
+                found += part
+
+
+def test_a_body_may_take_its_time_and_be_sent_in_small_chunks(folder: Path) -> None:
+    with connected(folder, **SHORT) as end:
+        body = b'{"query":"{ __typename }"}'
+        end.sendall(
+            b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        for place in range(len(body)):
+            end.sendall(b"1\r\n" + body[place : place + 1] + b"\r\n")
+            time.sleep(0.04)
+        end.sendall(b"0\r\n\r\n")
+        found = b""
+        while not found.endswith(b"}"):
+            found += end.recv(10_000)
+        assert found.endswith(b'{"data":{"__typename":"Query"}}')

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 import pytest
 from cryptography.fernet import Fernet
 
@@ -32,6 +33,10 @@ LINKED = "{ inventoryViewer { linkedAccounts { linkedAt owner { provider key } }
 RENAME = "mutation($i: UpdateContainersInput!) { updateContainers(input: $i) { errors { code } } }"
 
 
+SCOPES = {"ann": ["read", "link"], "bob": ["read", "write", "link"], "eve": ["read"], "dan": ["link"]}
+"""The people of the tests, and what their tokens are good for."""
+
+
 def one(*backends: str) -> pytest.MarkDecorator:
     """Run a test with one provider, since it is about none."""
     cells = [next(cell for cell in matrix() if str(cell.id).endswith(backend)) for backend in backends]
@@ -40,6 +45,10 @@ def one(*backends: str) -> pytest.MarkDecorator:
 
 def secret(name: str) -> str:
     return f"a-key-of-{name}-that-nobody-guesses"
+
+
+def subject_of(name: str) -> str:
+    return hashlib.sha256(orjson.dumps(["key", name])).hexdigest()
 
 
 def bearer(name: str) -> dict[str, str]:
@@ -56,7 +65,7 @@ def guarded(subject: Subject, *keys: str) -> Settings:
                 "scopes": scopes,
             }
         )
-        for name, scopes in {"ann": ["read", "link"], "bob": ["read", "write", "link"], "eve": ["read"]}.items()
+        for name, scopes in SCOPES.items()
     ]
     changes = {"access": AccessSettings(keys=tuple(known)), "vault": VaultSettings.model_validate({"keys": keys})}
     return subject.asked.gateway.settings.model_copy(update=changes)
@@ -148,7 +157,7 @@ def _spoiled(value: str) -> str:
 
 async def test_the_vault_holds_no_credential_that_can_be_read(subject: Subject, vaulted: Asked, tmp_path: Path) -> None:
     await link(vaulted, subject, "ann")
-    (kept,) = await vaulted.gateway.store.accounts_of('["key","ann"]')
+    (kept,) = await vaulted.gateway.store.accounts_of(subject_of("ann"))
     assert kept.owner.owner == subject.world.owner
     for value in subject.asked.headers.values():
         assert value not in kept.sealed
@@ -169,9 +178,9 @@ async def test_what_is_brought_wins_and_a_later_link_replaces_an_earlier(subject
     ((name, value),) = subject.asked.headers.items()
     await link(vaulted, subject, "ann")
     assert "UNAUTHENTICATED" in (await items(vaulted, subject, {**bearer("ann"), name: _spoiled(value)})).codes
-    (before,) = await vaulted.gateway.store.accounts_of('["key","ann"]')
+    (before,) = await vaulted.gateway.store.accounts_of(subject_of("ann"))
     await link(vaulted, subject, "ann", **{name: other})
-    (after,) = await vaulted.gateway.store.accounts_of('["key","ann"]')
+    (after,) = await vaulted.gateway.store.accounts_of(subject_of("ann"))
     assert before.sealed != after.sealed
     assert (await items(vaulted, subject, bearer("ann"))).whole()["inventory"]
     assert (await linked(vaulted, "ann"))[0] == [subject.owner]
@@ -237,14 +246,14 @@ async def test_whose_accounts_those_are_costs_one_statement_where_somebody_in_pa
 async def test_an_account_that_was_moved_in_the_store_is_no_good(subject: Subject, vaulted: Asked) -> None:
     await link(vaulted, subject, "ann")
     store = vaulted.gateway.store
-    (kept,) = await store.accounts_of('["key","ann"]')
-    await store.put_account('["key","bob"]', *kept[:1], kept.sealed, kept.linked_at)
+    (kept,) = await store.accounts_of(subject_of("ann"))
+    await store.put_account(subject_of("bob"), *kept[:1], kept.sealed, kept.linked_at)
     answer = await items(vaulted, subject, bearer("bob"))
     assert answer.data["inventory"] is None
     assert "UNAUTHENTICATED" in answer.codes
 
 
-@one("upstream")
+@one("sqlite", "upstream")
 async def test_one_that_cannot_be_opened_is_not_replaced_by_the_gateways_own(subject: Subject, vaulted: Asked) -> None:
     await link(vaulted, subject, "ann")
     provider = subject.asked.gateway.settings.provider(subject.provider.key)
@@ -308,3 +317,54 @@ async def test_who_follows_with_an_account_follows_no_longer_than_it_is_linked(
         message = await end.hear()
     assert message["type"] == "error", message
     assert message["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_one_that_cannot_be_opened_shows_no_more_than_none(subject: Subject, vaulted: Asked) -> None:
+    await link(vaulted, subject, "ann")
+    store = vaulted.gateway.settings.store
+    found = guarded(subject, Fernet.generate_key().decode()).model_copy(update={"store": store})
+    async with running(found, pool=pool(subject)) as asked:
+        for key in (subject.world.me, subject.world.owner):
+            answers = [await items(asked, subject, bearer(name), key) for name in ("ann", "bob")]
+            assert [answer.data["inventory"] for answer in answers] == [None, None]
+        assert (await linked(asked, "ann"))[1] == []
+
+
+@one("sqlite")
+async def test_who_follows_with_a_credential_of_their_own_goes_on_when_another_account_is_unlinked(
+    subject: Subject, vaulted: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "_LOOK", 0.02)
+    await link(vaulted, subject, "ann")
+    async with socket(vaulted.gateway.app()) as end:
+        await end.begin({**bearer("ann"), **subject.asked.headers})
+        following = Following(subject, end)
+        await following.follow()
+        await until(lambda: vaulted.gateway.operations.live)
+        await unlink(vaulted, subject, "ann")
+        found = (await items(subject.asked, subject, subject.asked.headers)).whole()["inventory"]["items"]["nodes"]
+        await following.lose(found[0]["key"])
+        assert (await following.change())["changes"]["removedIds"]
+
+
+async def test_a_token_that_is_good_for_linking_alone_links_and_reads_nothing(subject: Subject, vaulted: Asked) -> None:
+    made = await link(vaulted, subject, "dan")
+    assert made["account"]["owner"] == subject.owner
+    assert (await items(vaulted, subject, bearer("dan"))).data["inventory"] is None
+    assert await linked(vaulted, "dan") == ([subject.owner], [])
+    assert (await unlink(vaulted, subject, "dan"))["account"]
+
+
+@one("sqlite")
+async def test_who_has_no_scope_is_told_of_no_account(subject: Subject, vaulted: Asked) -> None:
+    await link(vaulted, subject, "ann")
+    found = guarded(subject, KEY)
+    keys = [key.model_copy(update={"scopes": ()}) for key in found.access.keys]
+    bare = found.model_copy(
+        update={
+            "store": vaulted.gateway.settings.store,
+            "access": found.access.model_copy(update={"keys": tuple(keys)}),
+        }
+    )
+    async with running(bare) as asked:
+        assert await linked(asked, "ann") == ([], [])

@@ -617,15 +617,23 @@ def migrate(config: ConfigOption = None) -> None:
 def check(config: ConfigOption = None) -> None:
     """Check the settings and, if the store is in use, whether it answers; say what is wrong and where."""
     settings = _settings(config)
-    # Its parts say what is wrong with what they are given.
-    Gateway(settings)
-    if settings.vault.keys or any(settings.provider(key).backend == "local" for key in PROVIDERS):
-        _run(lambda store: store.check(), settings)
+    asyncio.run(_look(settings))
     for key in PROVIDERS:
         found = settings.provider(key)
         own = f", its own {' and '.join(found.credentials)}" if found.credentials else ""
         print(f"{key}: {found.backend}{own}")
     print("The settings are good.")
+
+
+async def _look(settings: Settings) -> None:
+    """Make the parts of the gateway, which say what is wrong with what they are given, and open the store."""
+    gateway = Gateway(settings)
+    try:
+        if gateway.uses_store:
+            await gateway.store.start()
+    finally:
+        await gateway.pool.aclose()
+        await gateway.store.aclose()
 
 
 @credential.command("create")

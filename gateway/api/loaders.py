@@ -35,6 +35,7 @@ from gateway.model.ids import (
 from gateway.model.inventory import Inventory
 from gateway.model.item import Target
 from gateway.model.loader import Loader
+from gateway.model.manifest import BackendKind
 from gateway.model.node import Connection, Node
 from gateway.model.paging import NATURAL, Position, part_of
 from gateway.model.ports import Account, Backend, Session
@@ -263,15 +264,16 @@ async def _viewer(_loaders: Loaders, _key: ViewerKey) -> Any:
 
 
 async def _readable(loaders: Loaders, backend: Backend) -> list[OwnerRef]:
-    """List the owners of a provider whom the caller may read; by a credential of their own, whose it is."""
+    """List the owners of a provider whom the caller may read; at a service, the one whose credential they have."""
     key = backend.manifest.key
-    if key in loaders.caller.brought:
+    # Of its own store the gateway knows whom else a credential lets one see.
+    if key in loaders.caller.brought and backend.kind is BackendKind.UPSTREAM:
         try:
             return [await loaders.owner(key, ME)]
         except (InvalidInput, Unsupported):
             # Not every credential tells by itself whose it is.
             return []
-    if key in loaders.accounts:
+    if key in loaders.accounts and key not in loaders.caller.brought:
         return [loaders.accounts[key].owner]
     principal = loaders.credential(key).principal
     # Those whom it is told of one by one may be where the backend holds nobody itself.

@@ -120,7 +120,18 @@ class Database:
 
     async def _opened(self, stack: AsyncExitStack, engine: AsyncEngine) -> AsyncConnection:
         try:
-            return await stack.enter_async_context(engine.connect())
+            if not self.is_sqlite:
+                return await stack.enter_async_context(engine.connect())
+            connection = engine.connect()
+            # Of a connection that is broken off while it is made, aiosqlite leaves a thread and a file open.
+            starting = asyncio.ensure_future(connection.start())
+            try:
+                await asyncio.shield(starting)
+            finally:
+                await asyncio.wait({starting})
+                if starting.exception() is None:
+                    stack.push_async_exit(connection)
+            return connection
         except DBAPIError:
             raise
         except _DRIVER_ERRORS as error:

@@ -357,121 +357,118 @@ def test_a_key_for_no_owners_there_are_is_refused() -> None:
     assert "names no owners" in done.stderr
 
 
-SHORT = {"GATEWAY_SERVER__HEAD_TIMEOUT": "0.5"}
 HEALTH = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-@contextlib.contextmanager
-def connected(folder: Path, **variables: str) -> Generator[socket.socket]:
-    """Connect to a gateway whose store is in a folder."""
-    url = f"sqlite:///{folder}/gateway.db"
-    with serving(until="Serving", GATEWAY_STORE__URL=url, **variables) as up:
-        port = int(up.address.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as end:
-            yield end
-        assert httpx.get(f"{up.address}/health/live").status_code == 200
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Generator[Serving]:
+    """Serve with little patience for what is not whole."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('hasty')}/gateway.db"
+    with serving(until="Serving", GATEWAY_STORE__URL=url, GATEWAY_SERVER__HEAD_TIMEOUT="0.5") as up:
+        yield up
+
+
+@pytest.fixture
+def end(hasty: Serving) -> Generator[socket.socket]:
+    """Connect to it; whatever is done there, it serves."""
+    port = int(hasty.address.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as end:
+        yield end
+    assert httpx.get(f"{hasty.address}/health/live").status_code == 200
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a"])
-def test_one_who_does_not_end_the_head_of_a_request_is_cut(folder: Path, said: bytes) -> None:
-    with connected(folder, **SHORT) as end:
-        end.sendall(said)
-        assert end.recv(100) == b""
+def test_one_who_does_not_end_the_head_of_a_request_is_cut(end: socket.socket, said: bytes) -> None:
+    end.sendall(said)
+    assert end.recv(100) == b""
 
 
-def test_a_connection_that_is_used_again_is_held_to_the_same(folder: Path) -> None:
-    with connected(folder, **SHORT) as end:
-        for _ in range(3):
-            end.sendall(HEALTH)
-            found = b""
-            while not found.endswith(b"}"):
-                found += end.recv(10_000)
-            assert found.startswith(b"HTTP/1.1 200")
-            time.sleep(0.3)
-        end.sendall(HEALTH[:30])
-        assert end.recv(100) == b""
+def test_a_connection_that_is_used_again_is_held_to_the_same(end: socket.socket) -> None:
+    for _ in range(3):
+        end.sendall(HEALTH)
+        found = b""
+        while not found.endswith(b"}"):
+            found += end.recv(10_000)
+        assert found.startswith(b"HTTP/1.1 200")
+        time.sleep(0.3)
+    end.sendall(HEALTH[:30])
+    assert end.recv(100) == b""
 
 
-def test_a_head_without_end_is_not_read_for_ever(folder: Path) -> None:
-    with connected(folder) as end:
-        end.sendall(HEALTH[:-2])
-        sent = 0
-        with contextlib.suppress(ConnectionError):
-            while sent < 1_000:
-                end.sendall(b"X: " + b"y" * 1_000 + b"\r\n")
-                time.sleep(0.001)
-                sent += 1
-        assert 30 < sent < 1_000
+def test_a_head_without_end_is_not_read_for_ever(end: socket.socket) -> None:
+    end.sendall(HEALTH[:-2])
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 1_000:
+            end.sendall(b"X: " + b"y" * 1_000 + b"\r\n")
+            time.sleep(0.001)
+            sent += 1
+    assert 30 < sent < 1_000
 
 
-def test_headers_behind_a_body_are_not_kept(folder: Path) -> None:
-    with connected(folder) as end:
-        end.sendall(HEALTH[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0\r\n")
-        sent = 0
-        with contextlib.suppress(ConnectionError):
-            while sent < 3_000:
-                end.sendall(b"X-%d: " % sent + b"y" * 1_000 + b"\r\n")
-                time.sleep(0.0005)
-                sent += 1
-        assert sent < 3_000
+def test_headers_behind_a_body_are_not_kept(end: socket.socket) -> None:
+    end.sendall(HEALTH[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0\r\n")
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 3_000:
+            end.sendall(b"X-%d: " % sent + b"y" * 1_000 + b"\r\n")
+            time.sleep(0.0005)
+            sent += 1
+    assert sent < 3_000
 
 
 @pytest.mark.parametrize("after", [b"\r\n", b"x"])
-def test_what_comes_after_an_answer_keeps_no_connection_open(folder: Path, after: bytes) -> None:
+def test_what_comes_after_an_answer_keeps_no_connection_open(end: socket.socket, after: bytes) -> None:
     head = HEALTH if after == b"\r\n" else HEALTH[:-2] + b"Content-Length: 99999\r\n\r\n"
-    with connected(folder, **SHORT) as end:
-        end.sendall(head)
-        found = b""
-        while not found.endswith(b"}"):
-            found += end.recv(10_000)
-        end.sendall(after)
-        # What is left unread is told the client as a reset.
-        with contextlib.suppress(ConnectionResetError):
-            assert end.recv(100) == b""
+    end.sendall(head)
+    found = b""
+    while not found.endswith(b"}"):
+        found += end.recv(10_000)
+    end.sendall(after)
+    # What is left unread is told the client as a reset.
+    with contextlib.suppress(ConnectionResetError):
+        assert end.recv(100) == b""
 
 
-def test_requests_may_follow_each_other_without_waiting(folder: Path) -> None:
+def test_requests_may_follow_each_other_without_waiting(end: socket.socket) -> None:
     count = 4_000
     request = HEALTH[:-2] + b"X-Padding: " + b"z" * 60 + b"\r\n\r\n"
-    with connected(folder) as end:
-        end.settimeout(10)
-        sending = Thread(target=end.sendall, args=(request * count,))
-        sending.start()
-        found = b""
-        while found.count(b"HTTP/1.1 200") < count or not found.endswith(b"}"):
-            part = end.recv(1 << 16)
-            assert part, found[-200:]
-            found += part
-        sending.join()
+    end.settimeout(10)
+    sending = Thread(target=end.sendall, args=(request * count,))
+    sending.start()
+    found = b""
+    while found.count(b"HTTP/1.1 200") < count or not found.endswith(b"}"):
+        part = end.recv(1 << 16)
+        assert part, found[-200:]
+        found += part
+    sending.join()
     assert found.count(b"HTTP/1.1 ") == count
 
 
-def test_each_head_has_its_own_time(folder: Path) -> None:
-    with connected(folder, **SHORT) as end:
-        for _ in range(6):
-            # The end of one comes with the beginning of the next.
-            end.sendall(HEALTH + HEALTH[:20])
-            time.sleep(0.3)
-            end.sendall(HEALTH[20:])
-            found = b""
-            while found.count(b"}") < 2:
-                part = end.recv(10_000)
-                assert part
-                found += part
-
-
-def test_a_body_may_take_its_time_and_be_sent_in_small_chunks(folder: Path) -> None:
-    with connected(folder, **SHORT) as end:
-        body = b'{"query":"{ __typename }"}'
-        end.sendall(
-            b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n"
-        )
-        for place in range(len(body)):
-            end.sendall(b"1\r\n" + body[place : place + 1] + b"\r\n")
-            time.sleep(0.04)
-        end.sendall(b"0\r\n\r\n")
+def test_each_head_has_its_own_time(end: socket.socket) -> None:
+    for _ in range(6):
+        # The end of one comes with the beginning of the next.
+        end.sendall(HEALTH + HEALTH[:20])
+        time.sleep(0.3)
+        end.sendall(HEALTH[20:])
         found = b""
-        while not found.endswith(b"}"):
-            found += end.recv(10_000)
-        assert found.endswith(b'{"data":{"__typename":"Query"}}')
+        while found.count(b"}") < 2:
+            part = end.recv(10_000)
+            assert part
+            found += part
+
+
+def test_a_body_may_take_its_time_and_be_sent_in_small_chunks(end: socket.socket) -> None:
+    body = b'{"query":"{ __typename }"}'
+    end.sendall(
+        b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+    for place in range(len(body)):
+        end.sendall(b"1\r\n" + body[place : place + 1] + b"\r\n")
+        time.sleep(0.04)
+    end.sendall(b"0\r\n\r\n")
+    found = b""
+    while not found.endswith(b"}"):
+        found += end.recv(10_000)
+    assert found.endswith(b'{"data":{"__typename":"Query"}}')

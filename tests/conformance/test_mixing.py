@@ -127,6 +127,9 @@ class Scene(NamedTuple):
     expected: dict[tuple[int, int], Any]
     """By user and query, what is theirs."""
 
+    def __repr__(self) -> str:
+        return f"<Scene {self.provider.key} {self.backend}>"
+
     def me(self) -> dict[str, str]:
         return {"provider": self.provider.manifest.provider.name, "key": self.world.me}
 
@@ -291,7 +294,7 @@ def owners(data: Any) -> Iterator[str]:
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@examples(max_examples=10, deadline=None, database=None, suppress_health_check=CHECKS, phases=[Phase.generate])
+@examples(max_examples=8, deadline=None, database=None, suppress_health_check=CHECKS, phases=[Phase.generate])
 @given(ops=operations())
 async def test_nobody_is_ever_answered_what_is_anothers(scene: Scene, ops: list[Op]) -> None:
     before = MIXING.count

@@ -92,11 +92,13 @@ async def test_a_provider_shows_its_manifest(subject: Subject) -> None:
     }
 
 
-async def test_the_viewer_lists_the_owners_of_local_stores(subject: Subject) -> None:
+async def test_the_viewer_lists_those_whom_the_credential_may_read(subject: Subject) -> None:
     answer = await subject.asked.ask("{ inventoryViewer { owners { key provider name } } }")
     keys = [owner["key"] for owner in answer.whole()["inventoryViewer"]["owners"]]
     held = sorted((subject.world.owner, *subject.world.others))
-    assert sorted(keys) == (held if subject.backend.name == "LOCAL" else [])
+    # Of a service it is known whose the credential is, where that tells by itself.
+    mine = [subject.world.owner] if subject.world.me == "me" else []
+    assert sorted(keys) == (held if subject.backend.name == "LOCAL" else mine)
 
 
 OWNS = "query($owner: OwnerInput!, $key: String!) { inventoryOwner(owner: $owner) { owns(definitionKey: $key) } }"

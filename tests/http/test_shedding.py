@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http import shedding
+from gateway.http import operations, shedding
 from gateway.http.body import Bodies
 from gateway.registry import PROVIDERS
 from gateway.settings import AccessSettings, ServerSettings
@@ -60,7 +60,8 @@ async def test_more_operations_than_are_borne_are_shed_by_every_transport() -> N
     assert await door.serves()
 
 
-async def test_every_way_an_operation_ends_makes_room() -> None:
+async def test_every_way_an_operation_ends_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "_GRACE", 0.05)
     door = Door(Told(owners_by_key=for_ever), max_operations=1, timeout=0.05)
     for query in (OWNER, "{ __typename }", "{ nothing }", OWNER):
         for accept in ("application/json", "text/event-stream", "multipart/mixed, application/json"):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
 
 from gateway.model.errors import Conflict, Internal
+from gateway.model.ids import OwnerRef
 from gateway.store import engine
 from gateway.store.store import Store, StoreError
 from gateway.store.tables import ITEMS
@@ -197,3 +200,26 @@ async def test_a_lock_that_another_process_holds_is_waited_for(tmp_path: Path) -
     other.close()
     await task
     await store.aclose()
+
+
+async def test_one_who_leaves_while_a_connection_is_made_leaves_nothing_open(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    store = await Store.open(url)
+    await store.migrate()
+    await store.aclose()
+
+    async def write(store: Store) -> None:
+        async with store.writing(OwnerRef("roblox", "1")):
+            pass
+
+    before = threading.active_count()
+    for turns in range(25):
+        store = Store(url)
+        task = asyncio.create_task(write(store))
+        for _ in range(turns):
+            await asyncio.sleep(0.0002)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await store.aclose()
+    gc.collect()
+    assert threading.active_count() <= before

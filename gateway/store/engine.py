@@ -125,12 +125,16 @@ class Database:
             connection = engine.connect()
             # Of a connection that is broken off while it is made, aiosqlite leaves a thread and a file open.
             starting = asyncio.ensure_future(connection.start())
-            try:
-                await asyncio.shield(starting)
-            finally:
-                await asyncio.wait({starting})
-                if starting.exception() is None:
-                    stack.push_async_exit(connection)
+            stopped: asyncio.CancelledError | None = None
+            while not starting.done():
+                try:
+                    await asyncio.wait({starting})
+                except asyncio.CancelledError as error:
+                    stopped = error
+            starting.result()
+            stack.push_async_exit(connection)
+            if stopped is not None:
+                raise stopped
             return connection
         except DBAPIError:
             raise

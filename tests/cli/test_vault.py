@@ -52,8 +52,8 @@ def test_a_vaults_key_is_made_and_replaced(folder: Path, run: Run) -> None:
             assert not wrong or wrong not in told.err
 
 
-def test_check_looks_at_who_may_come_in(run: Run) -> None:
+def test_check_looks_at_who_may_come_in(folder: Path, run: Run) -> None:
     keys = [{"name": "x", "hash": "0" * 64, "reads": ["zzz"]}]
-    told = run("check", GATEWAY_STORE__URL="sqlite://", GATEWAY_ACCESS__KEYS=json.dumps(keys))
+    told = run("check", GATEWAY_STORE__URL=f"sqlite:///{folder}/gateway.db", GATEWAY_ACCESS__KEYS=json.dumps(keys))
     assert told.code == 2
     assert "zzz" in told.err

@@ -21,7 +21,7 @@ BOUND = st.lists(TEXT, max_size=4).map(tuple)
 def test_a_place_is_read_back_for_what_it_is_bound_to(place: str, bound: tuple[str, ...]) -> None:
     token = SIGNER.cursor(place, bound, now=NOW, shown={"UserId": "42"})
     assert SIGNER.place(token, bound, now=NOW) == place
-    for other in ((*bound, ""), (*bound, "x"), bound[1:] or ("y",)):
+    for other in ((*bound, ""), (*bound, "x"), bound[1:] or ("y", "y")):
         with pytest.raises(InvalidInput):
             SIGNER.place(token, other, now=NOW)
     with pytest.raises(InvalidInput):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.model.arguments import ContainerKind, fold
@@ -92,7 +92,10 @@ def stamp(moment: datetime | None, name: str) -> int | None:
         return None
     if moment.tzinfo is None:
         raise InvalidInput(f"`{name}` needs its offset from UTC.")
-    return microseconds(moment)
+    try:
+        return microseconds(moment.astimezone(UTC))
+    except OverflowError:
+        raise InvalidInput(f"`{name}` is out of range.") from None
 
 
 def _known(value: Any) -> Any:

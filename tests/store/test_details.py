@@ -29,7 +29,11 @@ documents: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-moments = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]))
+moments = st.datetimes(
+    # In UTC, the first day of all would be out of range.
+    min_value=datetime(1, 1, 2),  # noqa: DTZ001 -- the strategy wants it without an offset
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
+)
 dyes = st.builds(Dye, color=st.integers(0, 99), material=st.none() | texts)
 effects = st.builds(Healing, seconds=floats, points=st.integers(0, 9)) | st.builds(
     Speed, seconds=floats, factor=floats, dyes=st.lists(dyes, max_size=2)
@@ -88,6 +92,19 @@ async def test_an_item_comes_back_from_the_database_as_it_went_in(
         told = {field.name for field in dataclasses.fields(one) if field.init and field.default is not None}
         assert told <= set(vars(kept)) <= {field.name for field in dataclasses.fields(one) if field.init}
         assert kept.related is UNLOADED
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+        datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=2))),
+    ],
+)
+async def test_a_moment_that_utc_does_not_have_is_refused(store: Store, moment: datetime) -> None:
+    with pytest.raises(InvalidInput, match="out of range"):
+        async with store.writing(ANN) as writer:
+            await writer.put_items([item("1", acquired_at=moment)])
 
 
 def test_what_is_absent_costs_nothing() -> None:

@@ -20,6 +20,7 @@ from gateway.model.errors import (
     Internal,
     InvalidInput,
     NotFound,
+    Unauthenticated,
     Unsupported,
     UpstreamTimeout,
 )
@@ -244,9 +245,13 @@ class GuardedSession:
 
     async def identity(self, key: str) -> str:
         """Give the key of the owner that `key`, with `me` in it, means."""
+        title = self._backend.manifest.title
+        if not self._principal.may_read_any(self._backend.manifest.key):
+            # Whoever the gateway's own credential is of, it is nobody whom they may know of: no one is asked.
+            raise self._backend.named(Unauthenticated(f"A credential of {title} is needed."))
         found = await self._safely(lambda: self._inner.identity(key))
         if not self._principal.is_everyone and not self._may_read(found):
-            raise self._backend.named(NotFound(f"{self._backend.manifest.title} has no such owner."))
+            raise self._backend.named(NotFound(f"{title} has no such owner."))
         return found
 
     async def renew(self, part: str) -> str:

@@ -96,6 +96,12 @@ class Principal:
             return False
         return self.reads.has(provider, owner) or self.writes.has(provider, owner)
 
+    def may_read_any(self, provider: str) -> bool:
+        """Say whether there is anyone at a provider whom it may know of."""
+        known = (self.reads, self.writes)
+        whole = any(one.everyone or provider in one.providers for one in known)
+        return bool(self.scopes & {"read", "write"}) and (whole or bool(self.named(provider)))
+
     def may_write(self, provider: str, owner: str) -> bool:
         """Say whether it may change an owner's inventory."""
         return "write" in self.scopes and self.writes.has(provider, owner)

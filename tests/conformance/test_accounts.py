@@ -368,3 +368,19 @@ async def test_who_has_no_scope_is_told_of_no_account(subject: Subject, vaulted:
     )
     async with running(bare) as asked:
         assert await linked(asked, "ann") == ([], [])
+
+
+@one("upstream")
+async def test_who_may_know_of_nobody_has_no_one_asked_whose_the_gateways_own_credential_is(subject: Subject) -> None:
+    found = guarded(subject, KEY)
+    (value,) = subject.asked.headers.values()
+    provider = found.provider(subject.provider.key)
+    own = {subject.provider.manifest.credential_parts[0].key: value}
+    lending = provider.model_validate({**provider.model_dump(), "credentials": own})
+    found = found.model_copy(update={"providers": {subject.provider.key: lending}})
+    async with running(found, pool=pool(subject)) as asked:
+        answer = await items(asked, subject, bearer("ann"))
+        assert (answer.data["inventory"], {*answer.codes}) == (None, {"UNAUTHENTICATED"})
+        assert not asked.calls
+        # Whom it is lent to finds it good.
+        assert (await items(asked, subject, {})).whole()["inventory"]

@@ -201,7 +201,12 @@ async def test_the_gateways_own_credential_is_lent_for_what_one_may_read() -> No
             settings(there.gateway.settings.store.url, access=ACCESS, providers={provider.key: own})
         ) as up:
             me = {"provider": provider.manifest.provider.name, "key": "me"}
-            for name, code in (("one", None), ("nobody", "NOT_FOUND"), ("some", "NOT_FOUND"), ("all", None)):
+            for name, code in (
+                ("one", None),
+                ("nobody", "UNAUTHENTICATED"),
+                ("some", "UNAUTHENTICATED"),
+                ("all", None),
+            ):
                 answer = await ask(up, name, "query($owner: OwnerInput!) { inventory(owner: $owner) { id } }", owner=me)
                 assert answer.codes == ([] if code is None else [code]), name
                 assert (answer.data["inventory"] is not None) == (code is None)

@@ -42,7 +42,7 @@ from tests.gateways import DIALECT, Asked, header, running, seed, settings
 
 USERS = 4
 VERSIONS = 3
-"""How many credentials each of them has had; the last is in force, the first was revoked."""
+"""How many credentials each of them has had: the first was revoked before, the second may be at any moment."""
 BACKENDS = ("local", "upstream")
 QUERIES = (
     "query($me: OwnerInput!) { inventory(owner: $me) { id items { isComplete nodes { id key quantity name } } } }",
@@ -58,7 +58,7 @@ REFUSALS = {"UNAUTHENTICATED", "RATE_LIMITED", "NOT_FOUND", "FORBIDDEN"}
 
 
 class Op(NamedTuple):
-    """What one user does: ask with a credential of theirs, or by their linked account, or link it or unlink it."""
+    """What one user does: ask with a credential of theirs, or by their linked account, link, unlink or revoke one."""
 
     what: str
     user: int
@@ -75,7 +75,7 @@ def operations(draw: DrawFn) -> list[Op]:
     number = st.integers(0, USERS - 1)
     op = st.builds(
         Op,
-        what=st.sampled_from(["ask", "ask", "ask", "ask", "linked", "linked", "link", "unlink", "nobody"]),
+        what=st.sampled_from(["ask", "ask", "ask", "ask", "linked", "linked", "link", "unlink", "revoke", "nobody"]),
         user=number,
         version=st.integers(0, VERSIONS - 1),
         query=st.integers(0, len(QUERIES) - 1),
@@ -124,6 +124,8 @@ class Scene(NamedTuple):
     near: Asked
     headers: list[list[dict[str, str]]]
     """By user and version, their credentials."""
+    labels: dict[int, set[str]]
+    """By user, what their second credential is called."""
     expected: dict[tuple[int, int], Any]
     """By user and query, what is theirs."""
 
@@ -187,6 +189,7 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncGenerator
     server = ServerSettings(rest_rate_limit=False, max_operations=10_000)
     async with running(settings(url, server=server), clock=now) as near:
         headers: list[list[dict[str, str]]] = []
+        labels: dict[int, set[str]] = {}
         parts = world.parts or (provider.manifest.credential_parts[0].key,)
         for user in range(USERS):
             await seed(near.gateway, provider, documents(provider, world, user + 1))
@@ -197,10 +200,12 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncGenerator
                 headers[user].append(
                     {header(provider, part): await mint(near, provider, owner, part) for part in parts}
                 )
-                if version == 0:
-                    for label in {one.label for one in await near.gateway.store.grants(key)} - known:
-                        assert await near.gateway.store.revoke_grant(key, label)
-        found = Scene(provider, world, backend, near, headers, {})
+                made_now = {one.label for one in await near.gateway.store.grants(key)} - known
+                if version == 1:
+                    labels[user] = made_now
+                for label in made_now if version == 0 else ():
+                    assert await near.gateway.store.revoke_grant(key, label)
+        found = Scene(provider, world, backend, near, headers, labels, {})
         for user in range(USERS):
             for number, query in enumerate(QUERIES):
                 async with found.gateway(keep=0.0) as alone:
@@ -222,6 +227,10 @@ async def act(scene: Scene, asked: Asked, op: Op, tally: Tally) -> None:
     """Do one thing; whatever is answered must be the user's own."""
     for _ in range(op.turns):
         await asyncio.sleep(0)
+    if op.what == "revoke":
+        for label in scene.labels[op.user]:
+            await scene.near.gateway.store.revoke_grant(scene.provider.key, label)
+        return
     own = scene.headers[op.user][op.version]
     headers = {
         "ask": {**bearer(op.user), **own},

@@ -380,3 +380,16 @@ ALIKE = [
 
 LATER = [op._replace(version=0, turns=op.turns + 5_000) for op in ALIKE]
 """And then with what was revoked."""
+
+
+async def test_what_was_revoked_meanwhile_is_told_and_shown_as_no_empty_list(scene: Scene) -> None:
+    async with scene.gateway(keep=0.0) as asked:
+        before = [await asked.ask(query, headers=scene.headers[0][1], me=scene.me()) for query in QUERIES]
+        assert [answer.whole() for answer in before] == [scene.expected[0, query] for query in range(len(QUERIES))]
+        for label in scene.labels[0]:
+            assert await scene.near.gateway.store.revoke_grant(scene.provider.key, label)
+        for number in (1, 0, 2):
+            answer = await asked.ask(QUERIES[number], headers=scene.headers[0][1], me=scene.me())
+            shown = orjson.dumps(answer.data)
+            assert "UNAUTHENTICATED" in answer.codes or b'"isComplete":false' in shown
+            assert shown.count(b"[]") <= orjson.dumps(scene.expected[0, number]).count(b"[]")

@@ -266,15 +266,16 @@ class UpstreamSession:
         return _Answer(response.status_code, _document(response), repeated)
 
     async def _get(self, part: str, path: str) -> _Answer:
+        answer = await self._got_once(part, path)
+        return await self._get(part, path) if await self._is_renewed(part, answer) else answer
+
+    async def _got_once(self, part: str, path: str) -> _Answer:
         address = await self._address(part)
         async with self._calls:
             response = await self._upstream.client.get(
                 address + path, headers=_READ, partition=self._credential.partition
             )
-        answer = _Answer(response.status_code, _document(response), repeated=False)
-        if path != _ROOT_PATH and await self._is_renewed(part, answer):
-            return await self._get(part, path)
-        return answer
+        return _Answer(response.status_code, _document(response), repeated=False)
 
     async def _is_renewed(self, part: str, answer: _Answer) -> bool:
         """Tell what is not there from a capability that is no more, which looks alike: there is always a root.
@@ -297,7 +298,7 @@ class UpstreamSession:
         """Give the owner's key of a capability: asked once, then known by the credential's hash."""
         known = self._upstream.identities.get(self._credential, part)
         if known is None:
-            answer = await self._get(part, _ROOT_PATH)
+            answer = await self._got_once(part, _ROOT_PATH)
             if answer.status != 200:
                 raise Unauthenticated(f"The {_title(part)} of Second Life is not accepted.")
             agent = _reading(lambda: wire.read_key(answer.document.get("agent_id"), "agent_id"))

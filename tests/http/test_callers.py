@@ -207,3 +207,14 @@ async def test_the_backend_gets_the_credential_of_the_one_who_asks() -> None:
     await door.ask(OWNER, **{HEADER: "yours"})
     await door.ask(OWNER)
     assert [credential.part(PART) for credential in backend.credentials] == ["yours", "mine"]
+
+
+def test_what_a_caller_brings_is_never_filled_up_with_the_gateways_own() -> None:
+    provider = next(one for one in PROVIDERS.values() if len(one.manifest.credential_parts) > 1)
+    first, second, *_ = (part.key for part in provider.manifest.credential_parts)
+    own = {provider.key: Credential(provider.key, {first: "mine-first", second: "mine-second"})}
+    manifests = [one.manifest for one in PROVIDERS.values()]
+    raw = Headers({f"X-Credential-{provider.key}-{second}": "yours-second"}).raw
+    brought, lent = Credentials(manifests, own).read(raw, EVERYONE)
+    assert brought[provider.key].reveal() == {second: "yours-second"}
+    assert lent[provider.key].reveal() == {first: "mine-first", second: "mine-second"}

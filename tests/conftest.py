@@ -1,7 +1,8 @@
-"""What all tests share: no variable of the gateway's reaches them, and a real PostgreSQL for those that ask."""
+"""What all tests share: no variable of the gateway's reaches them, and for those that ask a clock and a PostgreSQL."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import shutil
@@ -9,8 +10,10 @@ import tempfile
 import warnings
 from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import pytest
+from looptime import LoopTimeEventLoop, patch_event_loop
 
 from tests import leaks
 from tests.leaks import NOTED
@@ -54,6 +57,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     """Keep the machine's settings out: variables, and a gateway.toml in the working folder."""
     for name in [name for name in os.environ if name.startswith("GATEWAY_") and name != "GATEWAY_TEST_POSTGRES_URL"]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+async def leaping() -> LoopTimeEventLoop:
+    """Give the loop, whose time passes from here on only while all wait, and then at once; nothing may use threads."""
+    return patch_event_loop(cast("asyncio.BaseEventLoop", asyncio.get_running_loop()))
 
 
 @pytest.fixture(scope="session")

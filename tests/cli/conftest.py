@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -46,14 +47,17 @@ Run = Callable[..., Ran]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
-    """Work in an empty folder, and leave the logs of other tests as they were."""
+    """Work in an empty folder, and leave the logs and signals of other tests as they were."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    signals = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
     yield tmp_path
     structlog.reset_defaults()
     root.handlers[:], root.level = handlers, level
+    for name, handler in signals.items():
+        signal.signal(name, handler)
 
 
 @pytest.fixture

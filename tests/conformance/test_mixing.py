@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import httpx
@@ -178,16 +180,35 @@ async def mint(asked: Asked, provider: Provider, owner: str, part: str) -> str:
     return await issue(asked.gateway.store, provider.key, provider.rules, wanted)
 
 
+_SET: dict[tuple[str, str], tuple[Path, Scene]] = {}
+"""By provider and backend, the store of a scene in which nothing was done yet, and the scene."""
+
+
 @pytest.fixture(params=[pytest.param((key, kind), id=f"{key}-{kind}") for key in PROVIDERS for kind in BACKENDS])
-async def scene(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncGenerator[Scene]:
+async def scene(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Scene]:
     key, backend = request.param
+    if (key, backend) not in _SET:
+        kept = tmp_path_factory.mktemp("scene") / "store.db"
+        _SET[key, backend] = kept, await set_scene(key, backend, f"sqlite:///{kept}")
+    kept, found = _SET[key, backend]
+    async with in_front_of(f"sqlite:///{shutil.copy(kept, tmp_path)}") as near:
+        yield found._replace(near=near)
+
+
+def in_front_of(url: str) -> AbstractAsyncContextManager[Asked]:
+    server = ServerSettings(rest_rate_limit=False, max_operations=10_000)
+    return running(settings(url, server=server), clock=now)
+
+
+async def set_scene(key: str, backend: str, url: str) -> Scene:
+    """Fill a store with users and what they hold, and ask for it on behalf of each of them alone."""
     provider, world = PROVIDERS[key], WORLDS[key]
-    url = f"sqlite:///{tmp_path}/store.db"
     store = await Store.open(url)
     await store.migrate()
     await store.aclose()
-    server = ServerSettings(rest_rate_limit=False, max_operations=10_000)
-    async with running(settings(url, server=server), clock=now) as near:
+    async with in_front_of(url) as near:
         headers: list[list[dict[str, str]]] = []
         labels: dict[int, set[str]] = {}
         parts = world.parts or (provider.manifest.credential_parts[0].key,)
@@ -213,7 +234,7 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncGenerator
                 found.expected[user, number] = answer.whole()
         distinct = {orjson.dumps(answer) for answer in found.expected.values()}
         assert len(distinct) == len(found.expected)
-        yield found
+        return found
 
 
 class Tally(NamedTuple):

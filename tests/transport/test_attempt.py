@@ -13,6 +13,9 @@ from gateway.transport.errors import judge_status
 
 from .scripted import Scripted, Step, forever, request
 
+# The loop's time passes only while all wait, and at once.
+pytestmark = pytest.mark.usefixtures("leaping")
+
 
 def attempt(step: Step, *, timeout: float = 0.02) -> Attempt:
     return Attempt(Scripted(step), judge_status, timeout=timeout)

@@ -20,7 +20,7 @@ run: setup  ## Serve the demo
 	$(BIN)/gateway serve --demo
 
 test: setup  ## Run the whole suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 check: setup audit  ## Lint, types, layers, that what is generated is fresh, and no version with a known fault
 	$(BIN)/ruff check .

@@ -291,20 +291,21 @@ async def leaving(turns: int, work: asyncio.Task[None]) -> None:
     work.cancel()
 
 
-async def play(scene: Scene, ops: list[Op]) -> Tally:
-    """Do everything at once, before a gateway of its own; raises what any of it finds wrong."""
+async def play(scene: Scene, *waves: list[Op]) -> Tally:
+    """Do all of a wave at once, before one gateway of its own; raises what any of it finds wrong."""
     tally = Tally([], [])
     async with scene.gateway() as asked:
-        working = [asyncio.create_task(act(scene, asked, op, tally)) for op in ops]
-        leavers = [
-            asyncio.create_task(leaving(op.turns + op.gives_up, work))
-            for op, work in zip(ops, working, strict=True)
-            if op.gives_up is not None
-        ]
-        for result in await asyncio.gather(*working, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
-        await asyncio.gather(*leavers)
+        for ops in waves:
+            working = [asyncio.create_task(act(scene, asked, op, tally)) for op in ops]
+            leavers = [
+                asyncio.create_task(leaving(op.turns + op.gives_up, work))
+                for op, work in zip(ops, working, strict=True)
+                if op.gives_up is not None
+            ]
+            for result in await asyncio.gather(*working, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+            await asyncio.gather(*leavers)
     return tally
 
 
@@ -380,7 +381,7 @@ async def test_a_faulty_key_is_found_out_at_the_edge(scene: Scene, fault: str) -
     before = MIXING.count
     with pytest.MonkeyPatch.context() as patch, capture_logs():
         FAULTS[fault](patch)
-        tally = await play(scene, [*ALIKE, *LATER] if fault == "cache" else ALIKE)
+        tally = await play(scene, *WAVES[fault])
     # Still nobody was answered what is another's; that was looked at with every answer.
     assert MIXING.count > before
     assert any("INTERNAL" in codes for _, codes in tally.refused)
@@ -393,7 +394,7 @@ async def test_without_the_edge_it_would_be_seen(scene: Scene, fault: str) -> No
         for place in (loaders, credentials):
             patch.setattr(place, "check_partition", unchecked)
         with pytest.raises(AssertionError):
-            await play(scene, [*ALIKE, *LATER] if fault == "cache" else ALIKE)
+            await play(scene, *WAVES[fault])
 
 
 def unchecked(_partition: str, _reader: Credential) -> None:
@@ -407,8 +408,8 @@ ALIKE = [
 ]
 """All ask for the same, some at once and some after each other."""
 
-LATER = [op._replace(version=0, turns=op.turns + 5_000) for op in ALIKE]
-"""And then with what was revoked."""
+WAVES = {"cache": (ALIKE, ALIKE, [op._replace(version=0) for op in ALIKE]), "session": (ALIKE,)}
+"""By fault, what brings it out: what is kept is asked for when it has come, and then with what was revoked."""
 
 
 async def test_what_was_revoked_meanwhile_is_told_and_shown_as_no_empty_list(scene: Scene) -> None:

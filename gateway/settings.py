@@ -95,6 +95,12 @@ class ServerSettings(Section):
         ge=1,
         description="How often one address may ask, the graph and the dialects together; more is refused with 429.",
     )
+    max_unfinished_bytes: int = Field(
+        default=64 << 20,
+        ge=0,
+        description="How much of bodies that are not whole yet may be held, beyond 16 KiB of each; more is refused "
+        "with 503.",
+    )
     max_header_bytes: int = Field(
         default=32_768, ge=1_024, description="How large the headers of a request may be together, with its address."
     )

@@ -49,18 +49,29 @@ class Vault:
         with _told():
             kept = await self._store.accounts_of(principal.subject)
         return [
-            Account(one.owner, one.linked_at, self._opened(principal.subject, one.owner.provider, one.sealed, own))
+            Account(*one[:2], self._opened(principal.subject, one.owner.provider, one.sealed, own), one.sealed)
             for one in kept
         ]
 
     async def link(self, principal: Principal, owner: OwnerRef, credential: Credential) -> Account:
         """Keep a credential, whose owner is known, until it is unlinked or replaced."""
         subject = _subject(principal)
-        sealed = self._fernet.encrypt(orjson.dumps([subject, owner.provider, credential.reveal()])).decode()
+        sealed = self._sealed(subject, credential)
         at = self._clock()
         with _told():
             await self._store.put_account(subject, owner, sealed, at)
-        return Account(owner, at, credential)
+        return Account(owner, at, credential, sealed)
+
+    async def renew(self, principal: Principal, account: Account) -> bool:
+        """Keep what the service goes on with for an account, unless that was unlinked or replaced meanwhile."""
+        newer = account.credential.newer()
+        if newer is None:
+            return False
+        subject = _subject(principal)
+        with _told():
+            return await self._store.replace_seal(
+                subject, account.owner.provider, account.sealed, self._sealed(subject, newer)
+            )
 
     async def unlink(self, principal: Principal, provider: str) -> tuple[OwnerRef, datetime] | None:
         """Forget a credential, and tell whose it was and since when it was kept; None where there was none."""
@@ -84,6 +95,9 @@ class Vault:
                 raise BadVault(f"{whose} was sealed with none of vault.keys; nothing was changed.") from None
 
         return await self._store.reseal_accounts(rotated)
+
+    def _sealed(self, subject: str, credential: Credential) -> str:
+        return self._fernet.encrypt(orjson.dumps([subject, credential.provider, credential.reveal()])).decode()
 
     def _opened(self, subject: str, provider: str, sealed: str, principal: Principal) -> Credential:
         try:

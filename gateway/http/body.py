@@ -33,7 +33,8 @@ class Bodies:
     A small body always finds room: only what is more than that counts, and is refused with 503 where there is too much.
     """
 
-    def __init__(self, most: int = 64 << 20) -> None:
+    def __init__(self, most: int) -> None:
+        """`most`: bytes, of all together."""
         self._most = most
         self.held = 0
 

@@ -182,11 +182,11 @@ class Operations:
             await asyncio.wait({coming})
 
     async def _check_linked(self, caller: Caller, context: Context) -> None:
-        """Raise Unauthenticated where an account is no longer linked, or by another credential."""
+        """Raise Unauthenticated where an account is no longer linked, or was linked anew with another credential."""
         async with self._reading(caller) as now:
             for provider, account in context.loaders.used.items():
                 linked = now.loaders.accounts.get(provider)
-                if linked is None or linked.credential != account.credential:
+                if linked is None or (linked.credential != account.credential and linked[:2] != account[:2]):
                     raise Unauthenticated("The account is no longer linked.", provider=provider)
 
     async def _answer(self, operation: Operation, event: object, asked: Asked, caller: Caller) -> Body:

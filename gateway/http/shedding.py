@@ -36,7 +36,7 @@ class Load:
 
     def __init__(self, settings: ServerSettings, per_principal: int | None = None) -> None:
         """`per_principal`: how often one principal may ask in a minute."""
-        self.bodies = Bodies()
+        self.bodies = Bodies(settings.max_unfinished_bytes)
         self._most = settings.max_operations
         self._live = 0
         self.shed = 0

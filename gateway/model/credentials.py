@@ -28,7 +28,7 @@ class Credential:
     Neither `repr` nor `str` shows a part.
     """
 
-    __slots__ = ("_parts", "is_stranger", "partition", "principal", "provider")
+    __slots__ = ("_newer", "_parts", "is_stranger", "partition", "principal", "provider")
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Credential:
         self.provider = provider
         self.is_stranger = is_stranger
         self._parts = dict(parts or {})
+        self._newer: dict[str, str] = {}
         self.partition = STRANGER if is_stranger else ANONYMOUS
         if self._parts:
             digest = hashlib.blake2b(digest_size=16)
@@ -64,6 +65,20 @@ class Credential:
     def part(self, name: str) -> str | None:
         """Give one secret part, None where the caller has none."""
         return self._parts.get(name)
+
+    def note_newer(self, name: str, secret: str) -> None:
+        """Note that the service has accepted a newer secret, which it gave itself, in the place of a part.
+
+        It is for those who keep the credential: this one, and its partition, stay what they are.
+        """
+        self._newer[name] = secret
+
+    def newer(self) -> Credential | None:
+        """Give the credential that the service goes on with; None where that is this one."""
+        if not self._newer:
+            return None
+        parts = {**self._parts, **self._newer}
+        return Credential(self.provider, parts, is_stranger=self.is_stranger, principal=self.principal)
 
     def __bool__(self) -> bool:
         return bool(self._parts)

@@ -194,11 +194,12 @@ class Backend(Source, Protocol):
 
 
 class Account(NamedTuple):
-    """An account at a provider that a principal has linked, and the credential that was left for it."""
+    """An account at a provider that a principal has linked, the credential that was left for it, and its seal."""
 
     owner: OwnerRef
     linked_at: datetime
     credential: Credential
+    sealed: str
 
 
 class Sealed(NamedTuple):
@@ -224,6 +225,10 @@ class SealedAccounts(Protocol):
         """Keep an account, in the place of the one of that provider before."""
         ...
 
+    async def replace_seal(self, subject: str, provider: str, before: str, sealed: str) -> bool:
+        """Put another seal on an account; False where it has another than `before` by now, or is gone."""
+        ...
+
     async def remove_account(self, subject: str, provider: str) -> Sealed | None:
         """Forget an account, and give what it was; None where there is none."""
         ...
@@ -242,6 +247,10 @@ class Vault(Protocol):
 
     async def link(self, principal: Principal, owner: OwnerRef, credential: Credential) -> Account:
         """Keep a credential, whose owner is known, in the place of the one of that provider before."""
+        ...
+
+    async def renew(self, principal: Principal, account: Account) -> bool:
+        """Keep what the service goes on with for an account, unless that was unlinked or replaced meanwhile."""
         ...
 
     async def unlink(self, principal: Principal, provider: str) -> tuple[OwnerRef, datetime] | None:

@@ -50,6 +50,13 @@ class Accounts:
             await connection.execute(_REMOVE, {"of_subject": subject, "at_provider": owner.provider})
             await connection.execute(insert(ACCOUNTS), row)
 
+    async def replace_seal(self, subject: str, provider: str, before: str, sealed: str) -> bool:
+        """Put another seal on an account; False where it has another than `before` by now, or is gone."""
+        async with self._database.writing() as connection:
+            await Writer(self._codec, connection).lock(_LOCK)
+            values = {"of_subject": subject, "at_provider": provider, "before": before, "resealed": sealed}
+            return (await connection.execute(_REPLACE, values)).rowcount == 1
+
     async def remove(self, subject: str, provider: str) -> Sealed | None:
         """Forget an account, and give what it was; None where there is none."""
         if not storable(subject):
@@ -87,3 +94,4 @@ _ALL = select(ACCOUNTS.c.subject, ACCOUNTS.c.provider, ACCOUNTS.c.sealed)
 _REMOVE = delete(ACCOUNTS).where(_SUBJECT, _PROVIDER)
 _REMOVE_AND_TELL = _REMOVE.returning(ACCOUNTS.c.owner_key, ACCOUNTS.c.linked_at, ACCOUNTS.c.sealed)
 _RESEAL = update(ACCOUNTS).where(_SUBJECT, _PROVIDER).values(sealed=bindparam("resealed"))
+_REPLACE = _RESEAL.where(ACCOUNTS.c.sealed == bindparam("before", type_=TEXT))

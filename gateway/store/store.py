@@ -196,6 +196,10 @@ class Store(Reads):
         """Keep an account that a principal links, in the place of the one of that provider before."""
         await self._accounts.put(subject, owner, sealed, at)
 
+    async def replace_seal(self, subject: str, provider: str, before: str, sealed: str) -> bool:
+        """Put another seal on an account; False where it has another than `before` by now, or is gone."""
+        return await self._accounts.replace_seal(subject, provider, before, sealed)
+
     async def remove_account(self, subject: str, provider: str) -> Sealed | None:
         """Forget an account, and give what it was; None where there is none."""
         return await self._accounts.remove(subject, provider)

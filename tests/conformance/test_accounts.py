@@ -344,7 +344,7 @@ async def test_who_follows_with_a_credential_of_their_own_goes_on_when_another_a
         await unlink(vaulted, subject, "ann")
         found = (await items(subject.asked, subject, subject.asked.headers)).whole()["inventory"]["items"]["nodes"]
         await following.lose(found[0]["key"])
-        assert (await following.change())["changes"]["removedIds"]
+        assert (await following.removal())["changes"]["removedIds"]
 
 
 async def test_a_token_that_is_good_for_linking_alone_links_and_reads_nothing(subject: Subject, vaulted: Asked) -> None:

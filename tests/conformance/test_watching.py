@@ -123,7 +123,7 @@ async def test_one_who_has_missed_what_is_no_longer_kept_is_told_so(
         gone: list[str] = []
         for key in (first, second, third):
             gone.append(await it.lose(key))
-            assert (await it.change())["changes"]["removedIds"] == gone[-1:]
+            assert (await it.removal())["changes"]["removedIds"] == gone[-1:]
         slow.reads.set()
         told = [await late.change() for _ in range(2)]
         assert [one["isReset"] for one in told] == [False, True]

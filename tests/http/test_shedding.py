@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from gateway.http import operations, shedding
-from gateway.http.body import Bodies
 from gateway.registry import PROVIDERS
 from gateway.settings import AccessSettings, ServerSettings
 from tests.gateways import running, settings
@@ -189,10 +188,10 @@ async def test_a_body_that_stops_anywhere_takes_nobodys_room(path: str, size: in
 
 @pytest.mark.parametrize("path", ["/graphql", "/rest/community/v1/user/auth/refresh-session"])
 async def test_more_of_bodies_than_is_borne_is_refused_and_small_ones_are_served(path: str) -> None:
-    found = ServerSettings(timeout=0.3, rest_rate_limit=False)
+    found = ServerSettings(timeout=0.3, rest_rate_limit=False, max_unfinished_bytes=250_000)
     async with running(settings("sqlite://", server=found)) as up:
         sent: list[Any] = []
-        bodies = up.gateway.operations.load.bodies = Bodies(250_000)
+        bodies = up.gateway.operations.load.bodies
         app = up.gateway.app()
         hanging = [asyncio.ensure_future(body_of(path, b" " * 100_000, app, sent)) for _ in range(4)]
         await asyncio.sleep(0.05)

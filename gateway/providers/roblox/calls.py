@@ -116,7 +116,7 @@ class Service:
                 budget=budget,
                 line=asked.line,
             )
-        self._keep_cookie(credential, response)
+        self._keep_cookie(credential, headers, response)
         return response
 
     def _headers(self, host: str, credential: Credential) -> tuple[dict[str, str], CallBudget | None]:
@@ -139,10 +139,13 @@ class Service:
                 kept.drop(credential, None)
             raise
 
-    def _keep_cookie(self, credential: Credential, response: httpx.Response) -> None:
-        """Take over the newer cookie that an answer may bring."""
+    def _keep_cookie(self, credential: Credential, sent: Mapping[str, str], response: httpx.Response) -> None:
+        """Take over the newer cookie that an answer may bring, and note one that was accepted."""
         if credential.part(COOKIE) is None:
             return
+        newer = self._cookies.get(credential, None)
+        if newer is not None and sent.get("Cookie") == f"{_COOKIE_NAME}={newer}":
+            credential.note_newer(COOKIE, newer)
         for header in response.headers.get_list("set-cookie"):
             name, _, rest = header.partition("=")
             value = rest.partition(";")[0].strip()
@@ -169,7 +172,7 @@ class Service:
         request = httpx.Request(method, url, headers=headers, extensions={"budget": budget, "line": asked.line})
         with self._keeping(credential):
             response = await self._client.send(request, partition=credential.partition)
-        self._keep_cookie(credential, response)
+        self._keep_cookie(credential, headers, response)
         return response
 
     async def identity(self, credential: Credential) -> str:

@@ -69,18 +69,21 @@ async def read_body(scope: Scope, receive: Receive, bodies: Bodies, limit: int, 
 
     One that is not whole within `seconds` is refused with 408.
     """
-    refused = Refused(413, f"The body is larger than {limit} bytes.")
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and (len(value) > 15 or int(value) > limit):
-            raise refused
+            raise _too_large(limit)
     try:
         with Limit(seconds):
             body, _ = await bodies.read(receive, limit)
     except TimeoutError:
         raise late(seconds) from None
     if len(body) > limit:
-        raise refused
+        raise _too_large(limit)
     return body
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, f"The body is larger than {limit} bytes.")
 
 
 def parse_json(data: bytearray | bytes | str, what: str = "The body") -> Any:

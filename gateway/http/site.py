@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from itertools import chain
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -81,16 +82,17 @@ def _head(scope: Scope) -> tuple[int, bool]:
     """
     if scope["type"] == "lifespan":
         return 0, False
-    is_long = False
+    headers = scope["headers"]
     # As it was sent: what is escaped is three times as long.
     size = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
-    for name, value in scope["headers"]:
-        size += len(name) + len(value)
-        if name == b"content-length":
-            is_long = is_long or not value.isdigit() or len(value) > 9 or int(value) > _SOON
-        elif name == b"transfer-encoding":
-            is_long = True
-    return size, is_long and scope["type"] == "http"
+    size += sum(map(len, chain.from_iterable(headers)))
+    if scope["type"] != "http":
+        return size, False
+    # Of each the server lets through no more than one.
+    named = dict(headers)
+    length = named.get(b"content-length", b"0")
+    is_long = not length.isdigit() or len(length) > 9 or int(length) > _SOON
+    return size, is_long or b"transfer-encoding" in named
 
 
 def _refuse_head(most: int) -> ASGIApp:

@@ -79,7 +79,8 @@ class Principal:
 
     def with_own(self) -> Self:
         """Give it in the use of a credential of its own, which is good for whatever it is good for at the service."""
-        return dataclasses.replace(self, reads=ALL, writes=ALL)
+        # Who may change may read.
+        return self if self.writes.everyone else dataclasses.replace(self, writes=ALL)
 
     def time_left(self) -> float | None:
         """Seconds until it ends; None for never."""

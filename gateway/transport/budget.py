@@ -63,8 +63,11 @@ class Budget(httpx.AsyncBaseTransport):
 
 def _until_more(headers: Mapping[str, str]) -> float | None:
     """Give the seconds until a service that says that nothing is left has something again; None where some is."""
-    left, reset = headers.get("x-ratelimit-remaining"), headers.get("x-ratelimit-reset")
-    if left is None or reset is None or not (left.isdecimal() and reset.isdecimal()) or int(left) > 0:
+    left = headers.get("x-ratelimit-remaining")
+    if left is None or not left.isdecimal() or int(left) > 0:
+        return None
+    reset = headers.get("x-ratelimit-reset")
+    if reset is None or not reset.isdecimal():
         return None
     # What is longer is no number of seconds, but perhaps a moment.
     return float(reset) if len(reset) < 10 and float(reset) <= LONGEST_PAUSE else None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Self
 
 from gateway.api.loaders import DERIVED, Loaders
 from gateway.model.credentials import Caller
-from gateway.model.errors import GatewayError
 from gateway.model.ports import Account, Backend, Vault
 from gateway.model.relations import Keyed
 
@@ -55,9 +53,6 @@ class Context:
     async def aclose(self) -> None:
         """End the operation: what is still being read for it is cancelled, and newer credentials are kept."""
         await self.loaders.aclose()
-        if self.vault is None:
-            return
-        for account in self.loaders.used.values():
-            # Logged there; what was read is answered nevertheless, and the next operation tries again.
-            with contextlib.suppress(GatewayError):
+        if self.vault is not None:
+            for account in self.loaders.used.values():
                 await self.vault.renew(self.loaders.caller.principal, account)

@@ -12,7 +12,7 @@ import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from gateway.model.credentials import Credential
-from gateway.model.errors import Internal
+from gateway.model.errors import GatewayError, Internal
 from gateway.model.ids import OwnerRef
 from gateway.model.ports import Account, Clock, SealedAccounts
 from gateway.model.principal import NOBODY, Principal
@@ -63,15 +63,19 @@ class Vault:
         return Account(owner, at, credential, sealed)
 
     async def renew(self, principal: Principal, account: Account) -> bool:
-        """Keep what the service goes on with for an account, unless that was unlinked or replaced meanwhile."""
+        """Keep what the service goes on with for an account, unless that was unlinked or replaced meanwhile.
+
+        Where the store cannot, that is logged: nobody waits for it, and whoever uses the account next tries again.
+        """
         newer = account.credential.newer()
         if newer is None:
             return False
-        subject = _subject(principal)
-        with _told():
-            return await self._store.replace_seal(
-                subject, account.owner.provider, account.sealed, self._sealed(subject, newer)
-            )
+        subject, provider = _subject(principal), account.owner.provider
+        try:
+            return await self._store.replace_seal(subject, provider, account.sealed, self._sealed(subject, newer))
+        except GatewayError as error:
+            _log.error("vault_failed", exc_info=error)
+            return False
 
     async def unlink(self, principal: Principal, provider: str) -> tuple[OwnerRef, datetime] | None:
         """Forget a credential, and tell whose it was and since when it was kept; None where there was none."""

@@ -250,7 +250,7 @@ class Vault(Protocol):
         ...
 
     async def renew(self, principal: Principal, account: Account) -> bool:
-        """Keep what the service goes on with for an account, unless that was unlinked or replaced meanwhile."""
+        """Keep what the service goes on with for an account, and say whether; a store that fails is only logged."""
         ...
 
     async def unlink(self, principal: Principal, provider: str) -> tuple[OwnerRef, datetime] | None:

@@ -13,7 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from gateway.model.errors import Internal
+from gateway.model.errors import Conflict, GatewayError, Internal
 from gateway.providers.roblox import PROVIDER
 from gateway.settings import AccessSettings, ApiKeySettings, ProviderSettings, VaultSettings
 from gateway.store.store import Store
@@ -150,11 +150,12 @@ async def test_what_is_unlinked_meanwhile_is_not_brought_back(
         }
 
 
+@pytest.mark.parametrize("error", [Internal("The store is down."), Conflict("Another write is under way.")])
 async def test_a_store_that_cannot_keep_it_spoils_no_answer(
-    url: str, roblox: Roblox, monkeypatch: pytest.MonkeyPatch
+    url: str, roblox: Roblox, error: GatewayError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def down(*_: object) -> bool:
-        raise Internal("The store is down.")
+        raise error
 
     async with started(url, roblox) as asked:
         await link(asked, "first")
